@@ -1,0 +1,109 @@
+"""The levels of the UNet: down, middle and up."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from asva_lightning.denoiser.conditioning import PreparedConditions
+from asva_lightning.denoiser.resnet import ResnetBlock
+from asva_lightning.denoiser.temporal_convolution import TemporalConv2d
+from asva_lightning.denoiser.transformer import VideoTransformer
+
+MakeResnet = Callable[[int, int], ResnetBlock]
+MakeTransformer = Callable[[int], VideoTransformer]
+
+
+class Resample(nn.Module):
+    """The temporal convolution that ends a level; its stride is 2 on the way down, 1 after enlarging on the way up."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = TemporalConv2d(channels, channels, 3, stride)
+
+    def forward(self, images: Tensor, frames: int) -> Tensor:
+        """Convolve ``images (b * f, c, h, w)``."""
+        convolved: Tensor = self.conv(images, frames)
+        return convolved
+
+
+class Level(nn.Module):
+    """Residual blocks, each followed by a transformer where the level has attention.
+
+    Args:
+        channels: Channels in and out of each residual block.
+        resnet: Makes a residual block from channels in and out.
+        transformer: Makes a transformer from its channels; ``None`` for a level without attention.
+    """
+
+    def __init__(
+        self, channels: list[tuple[int, int]], resnet: MakeResnet, transformer: MakeTransformer | None
+    ) -> None:
+        super().__init__()
+        self.attentions = nn.ModuleList([transformer(out) for _, out in channels] if transformer else [])
+        self.resnets = nn.ModuleList([resnet(*inout) for inout in channels])
+
+    def step(self, place: int, images: Tensor, time: Tensor, conditions: PreparedConditions, frames: int) -> Tensor:
+        """Run the residual block at ``place`` and its transformer."""
+        images = self.resnets[place](images, time, frames)
+        if len(self.attentions):
+            images = self.attentions[place](images, conditions, frames)
+        return images
+
+
+class DownLevel(Level):
+    """A level on the way down; every result is kept for the way up."""
+
+    def __init__(
+        self, channels: list[tuple[int, int]], resnet: MakeResnet, transformer: MakeTransformer | None, last: bool
+    ) -> None:
+        super().__init__(channels, resnet, transformer)
+        self.downsamplers = nn.ModuleList([] if last else [Resample(channels[-1][1], stride=2)])
+
+    def forward(
+        self, images: Tensor, time: Tensor, conditions: PreparedConditions, frames: int
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the result and all intermediate results."""
+        kept = []
+        for place in range(len(self.resnets)):
+            images = self.step(place, images, time, conditions, frames)
+            kept.append(images)
+        for downsample in self.downsamplers:
+            images = downsample(images, frames)
+            kept.append(images)
+        return images, kept
+
+
+class UpLevel(Level):
+    """A level on the way up; every residual block also takes a result kept on the way down."""
+
+    def __init__(
+        self, channels: list[tuple[int, int]], resnet: MakeResnet, transformer: MakeTransformer | None, last: bool
+    ) -> None:
+        super().__init__(channels, resnet, transformer)
+        self.upsamplers = nn.ModuleList([] if last else [Resample(channels[-1][1], stride=1)])
+
+    def forward(
+        self, images: Tensor, kept: list[Tensor], time: Tensor, conditions: PreparedConditions, frames: int
+    ) -> Tensor:
+        """Take the kept results from the end of ``kept``; enlarge to the size of the next one, whatever it is."""
+        for place in range(len(self.resnets)):
+            images = self.step(place, torch.cat([images, kept.pop()], dim=1), time, conditions, frames)
+        for upsample in self.upsamplers:
+            images = upsample(interpolate(images, size=kept[-1].shape[-2:], mode="nearest"), frames)
+        return images
+
+
+class MiddleLevel(Level):
+    """A residual block, a transformer, a residual block."""
+
+    def __init__(self, channels: int, resnet: MakeResnet, transformer: MakeTransformer) -> None:
+        super().__init__([(channels, channels)], resnet, transformer)
+        self.resnets.append(resnet(channels, channels))
+
+    def forward(self, images: Tensor, time: Tensor, conditions: PreparedConditions, frames: int) -> Tensor:
+        """Transform ``images (b * f, c, h, w)``."""
+        images = self.step(0, images, time, conditions, frames)
+        transformed: Tensor = self.resnets[1](images, time, frames)
+        return transformed

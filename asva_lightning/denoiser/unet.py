@@ -1,0 +1,191 @@
+"""AVSyncUNet: noisy latents, noise level, text and sound in; prediction of the noise out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.embeddings import TimestepEmbedding, Timesteps
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from asva_lightning.denoiser.blocks import DownLevel, MiddleLevel, UpLevel
+from asva_lightning.denoiser.conditioning import PreparedConditions, TokensOfFrames
+from asva_lightning.denoiser.original import config_from_original, is_added
+from asva_lightning.denoiser.resnet import ResnetBlock, normalise_clips
+from asva_lightning.denoiser.temporal_convolution import TemporalConv2d
+from asva_lightning.denoiser.transformer import AudioVideoBlock, VideoTransformer
+from asva_lightning.encoders.conditions import Conditions
+from asva_lightning.errors import ConfigurationError, WeightsError
+
+
+class AVSyncUNet(ModelMixin, ConfigMixin):
+    """Stable Diffusion's UNet over clips, with audio and temporal layers (AVSyncD, ECCV 2024).
+
+    Its tensors carry the names under which the original's checkpoints were published. The defaults are those of
+    Stable Diffusion 1.5.
+
+    Args:
+        in_channels: Channels of a latent.
+        out_channels: Channels of the prediction.
+        block_out_channels: Channels of each level.
+        attention_levels: Which levels have transformers, from the finest to the coarsest.
+        layers_per_block: Residual blocks of a level on the way down; one more on the way up.
+        heads: Attention heads (not their width).
+        norm_groups: Groups of the group normalisations.
+        text_channels: Width of the text tokens.
+        audio_channels: Width of the audio tokens.
+        trainable: ``added`` trains the audio and temporal layers only, as the method does from pretrained weights;
+            ``all`` trains everything, for networks that start from nothing.
+
+    Raises:
+        ConfigurationError: If channels do not divide by heads or groups, or the levels do not match.
+    """
+
+    _supports_gradient_checkpointing = False
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 4,
+        out_channels: int = 4,
+        block_out_channels: Sequence[int] = (320, 640, 1280, 1280),
+        attention_levels: Sequence[bool] = (True, True, True, False),
+        layers_per_block: int = 2,
+        heads: int = 8,
+        norm_groups: int = 32,
+        text_channels: int = 768,
+        audio_channels: int = 768,
+        trainable: Literal["added", "all"] = "added",
+    ) -> None:
+        super().__init__()
+        widths = list(block_out_channels)
+        _check(widths, attention_levels, heads, norm_groups)
+        time_channels = 4 * widths[0]
+        self._blocks: list[AudioVideoBlock] = []
+
+        def resnet(channels: int, out: int) -> ResnetBlock:
+            return ResnetBlock(channels, out, time_channels, norm_groups)
+
+        def transformer(channels: int) -> VideoTransformer:
+            block = AudioVideoBlock(channels, heads, text_channels, audio_channels, index=len(self._blocks))
+            self._blocks.append(block)
+            return VideoTransformer(channels, norm_groups, block)
+
+        self.conv_in = TemporalConv2d(in_channels, widths[0], 3)
+        self.time_proj = Timesteps(widths[0], flip_sin_to_cos=True, downscale_freq_shift=0)
+        self.time_embedding = TimestepEmbedding(widths[0], time_channels)
+        attend = [transformer if attends else None for attends in attention_levels]
+        down, up = _channel_plan(widths, layers_per_block)
+        end = len(widths) - 1
+        self.down_blocks = nn.ModuleList(
+            [DownLevel(down[level], resnet, attend[level], last=level == end) for level in range(len(widths))]
+        )
+        self.mid_block = MiddleLevel(widths[-1], resnet, transformer)
+        self.up_blocks = nn.ModuleList(
+            [UpLevel(up[level], resnet, attend[end - level], last=level == end) for level in range(len(widths))]
+        )
+        self.conv_norm_out = nn.GroupNorm(norm_groups, widths[0], eps=1e-5)
+        self.conv_out = TemporalConv2d(widths[0], out_channels, 3)
+        if trainable == "added":
+            for name, parameter in self.named_parameters():
+                parameter.requires_grad_(is_added(name))
+
+    def prepare(self, conditions: Conditions, frames: int) -> PreparedConditions:
+        """Make the keys and values of text and sound, which depend on neither the noise nor its level.
+
+        Args:
+            conditions: Of ``b`` clips.
+            frames: Number of frames ``f`` of these clips.
+
+        Returns:
+            A value that may be passed to :meth:`forward` in place of the conditions, as often as wanted.
+
+        Raises:
+            ConfigurationError: If the audio mask is for another number of frames.
+        """
+        text = tuple(block.attn2.keys_values(conditions.text) for block in self._blocks)
+        if conditions.audio is None:
+            return PreparedConditions(text)
+        mask = conditions.audio_mask
+        if mask is None:
+            mask = conditions.audio.new_ones(frames, conditions.audio.shape[1], dtype=torch.bool)
+        if mask.shape[-2] != frames:
+            raise ConfigurationError(f"The audio mask is for {mask.shape[-2]} frames, but the clip has {frames}.")
+        tokens = TokensOfFrames.from_mask(mask)
+        audio = tuple(tokens.gather(block.attn_audio.keys_values(conditions.audio)) for block in self._blocks)
+        return PreparedConditions(text, audio, tokens.padding(len(conditions.audio)))
+
+    def forward(self, sample: Tensor, timestep: Tensor, conditions: Conditions | PreparedConditions) -> Tensor:
+        """Predict from noisy latents.
+
+        Args:
+            sample: Latents ``(b, c, f, h, w)``; any number of frames, any height and width.
+            timestep: Noise level of each clip, ``(b,)`` integers.
+            conditions: Text and sound, or what :meth:`prepare` made of them.
+
+        Returns:
+            The prediction, ``(b, c, f, h, w)``.
+        """
+        batch, _, frames, _, _ = sample.shape
+        if isinstance(conditions, Conditions):
+            conditions = self.prepare(conditions, frames)
+        time = self.time_embedding(self.time_proj(timestep.expand(batch)).to(sample.dtype))
+        images = self.conv_in(sample.transpose(1, 2).flatten(0, 1), frames)
+        kept = [images]
+        for level in self.down_blocks:
+            images, results = level(images, time, conditions, frames)
+            kept += results
+        images = self.mid_block(images, time, conditions, frames)
+        for level in self.up_blocks:
+            images = level(images, kept, time, conditions, frames)
+        images = self.conv_out(silu(normalise_clips(self.conv_norm_out, images, frames)), frames)
+        return images.unflatten(0, (batch, frames)).transpose(1, 2)
+
+    @classmethod
+    def from_original(cls, config: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> "AVSyncUNet":
+        """Build the network of a published checkpoint.
+
+        Args:
+            config: The original's constructor arguments.
+            state_dict: Its tensors under its own names.
+
+        Raises:
+            WeightsError: If names or shapes do not fit; the first one that does not is named.
+        """
+        unet = cls(**config_from_original(config))
+        own = unet.state_dict()
+        for name in sorted(own.keys() | state_dict.keys()):
+            if name not in own or name not in state_dict:
+                where = "the network, but not in the checkpoint" if name in own else "the checkpoint, but not in the network"
+                raise WeightsError(f"Tensor {name} is in {where}. Is the config the one the checkpoint was saved with?")
+            if own[name].shape != state_dict[name].shape:
+                shapes = f"{tuple(state_dict[name].shape)} in the checkpoint, {tuple(own[name].shape)} in the network"
+                raise WeightsError(f"Tensor {name} is {shapes}. Is the config the one the checkpoint was saved with?")
+        unet.load_state_dict(state_dict)
+        return unet
+
+
+def _check(widths: list[int], attention_levels: Sequence[bool], heads: int, norm_groups: int) -> None:
+    if len(widths) != len(attention_levels):
+        raise ConfigurationError(
+            f"block_out_channels has {len(widths)} levels, attention_levels {len(attention_levels)}; give one for each."
+        )
+    for width in widths:
+        if width % heads or width % norm_groups:
+            raise ConfigurationError(f"{width} channels do not divide by {heads} heads and {norm_groups} norm groups.")
+
+
+def _channel_plan(widths: list[int], layers: int) -> tuple[list[list[tuple[int, int]]], list[list[tuple[int, int]]]]:
+    """Channels in and out of every residual block, level by level: on the way down, on the way up."""
+    down, kept, width = [], [widths[0]], widths[0]
+    for level, out in enumerate(widths):
+        down.append([(width if layer == 0 else out, out) for layer in range(layers)])
+        kept += [out] * (layers + (level < len(widths) - 1))
+        width = out
+    up = []
+    for out in reversed(widths):
+        up.append([((width if layer == 0 else out) + kept.pop(), out) for layer in range(layers + 1)])
+        width = out
+    return down, up
