@@ -1,0 +1,107 @@
+"""What a shard gave: one clip, and a batch of clips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BadClip:
+    """A clip that could not be read, and why."""
+
+    shard: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClipSample:
+    """One clip as it comes out of a shard.
+
+    Args:
+        pixels: ``(3, f, h, w)`` uint8.
+        waveform: Mono sound, ``(samples,)``.
+        text: Class text.
+        category: Class name.
+        key: Key of the sample in its shard.
+        position: Position in the stream, or number of the clip in a fixed list.
+        start: Start of the clip in its source, in seconds.
+        real: False for a repeat that only keeps ranks in step.
+        bad: Clips that were met on the way and could not be read.
+    """
+
+    pixels: Tensor
+    waveform: Tensor
+    text: str
+    category: str
+    key: str
+    position: int
+    start: float
+    real: bool = True
+    bad: tuple[BadClip, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """A batch of clips.
+
+    Args:
+        pixels: ``(b, 3, f, h, w)`` uint8.
+        waveform: Mono sound, ``(b, samples)``.
+        texts: Class text of each clip.
+        categories: Class name of each clip.
+        keys: Key of each clip's sample.
+        positions: Position of each clip in the stream, ``(b,)``.
+        starts: Start of each clip in its source in seconds, ``(b,)``.
+        real: False for repeats that only keep ranks in step, ``(b,)``.
+        bad: Clips that were met on the way and could not be read.
+        consumed: Samples of the stream that all ranks together have consumed once this batch is trained on.
+    """
+
+    pixels: Tensor
+    waveform: Tensor
+    texts: tuple[str, ...]
+    categories: tuple[str, ...]
+    keys: tuple[str, ...]
+    positions: Tensor
+    starts: Tensor
+    real: Tensor
+    bad: tuple[BadClip, ...] = ()
+    consumed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @classmethod
+    def collate(cls, samples: Sequence[ClipSample]) -> "ClipBatch":
+        """Put clips together."""
+        return cls(
+            pixels=torch.stack([sample.pixels for sample in samples]),
+            waveform=torch.stack([sample.waveform for sample in samples]),
+            texts=tuple(sample.text for sample in samples),
+            categories=tuple(sample.category for sample in samples),
+            keys=tuple(sample.key for sample in samples),
+            positions=torch.tensor([sample.position for sample in samples]),
+            starts=torch.tensor([sample.start for sample in samples], dtype=torch.float64),
+            real=torch.tensor([sample.real for sample in samples]),
+            bad=tuple(bad for sample in samples for bad in sample.bad),
+        )
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "ClipBatch":
+        """The same batch with its media on a device; what only the host reads stays where it is."""
+        return replace(
+            self,
+            pixels=self.pixels.to(device, non_blocking=non_blocking),
+            waveform=self.waveform.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> "ClipBatch":
+        """The same batch in page-locked memory."""
+        pinned = {
+            field.name: value.pin_memory()
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **pinned)

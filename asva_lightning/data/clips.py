@@ -1,0 +1,163 @@
+"""Reading clips out of shards by position: random crops of a training stream, or a fixed list."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch.utils.data import Dataset as TorchDataset
+
+from asva_lightning.data.batch import BadClip, ClipBatch, ClipSample
+from asva_lightning.data.manifest import SampleRecord
+from asva_lightning.data.order import sample_at, substitute_at
+from asva_lightning.data.randomness import Purpose, numpy_generator
+from asva_lightning.errors import MediaError
+from asva_lightning.media import ClipFormat, read_clip
+
+MAX_ATTEMPTS = 10
+"""So many bad clips in a row mean that the data, not a clip, is at fault."""
+
+
+class MemberBytes(io.BytesIO):
+    """The bytes of a shard's member, with a name for messages."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class ClipReader:
+    """Reads clips of one format out of the shards of a folder.
+
+    Args:
+        folder: Where the shards are.
+        format: What a clip is.
+    """
+
+    folder: Path
+    format: ClipFormat
+
+    def read(self, sample: SampleRecord, start: float, position: int, flip: bool = False) -> ClipSample:
+        """Read the clip that starts ``start`` seconds into a sample.
+
+        Raises:
+            MediaError: If the bytes are not there or are no such clip.
+        """
+        clip = read_clip(self.open(sample), self.format, start)
+        pixels = clip.pixels.flip(-1) if flip else clip.pixels
+        return ClipSample(pixels, clip.waveform, sample.text, sample.category, sample.key, position, start)
+
+    def open(self, sample: SampleRecord) -> MemberBytes:
+        """The media file of a sample, in memory.
+
+        Raises:
+            MediaError: If the shard ends before the sample does.
+        """
+        name = f"{self.folder / sample.shard}:{sample.key}.{sample.media}"
+        try:
+            with (self.folder / sample.shard).open("rb") as shard:
+                shard.seek(sample.offset)
+                content = shard.read(sample.size)
+        except OSError as error:
+            raise MediaError(name, f"the shard cannot be read ({error})") from error
+        if len(content) < sample.size:
+            raise MediaError(name, "the shard ends before this sample does; it is truncated")
+        return MemberBytes(content, name)
+
+
+@dataclass(frozen=True)
+class NoGoodClip:
+    """Stands for a clip where every attempt met a bad one."""
+
+    bad: tuple[BadClip, ...]
+
+
+class Positions(Protocol):
+    """What a loader asks for clips."""
+
+    def __getitem__(self, position: int) -> ClipSample | NoGoodClip: ...
+
+
+@dataclass(frozen=True)
+class TrainingClips(TorchDataset[ClipSample | NoGoodClip]):
+    """An endless stream of random crops; what stands at a position is a function of (seed, position).
+
+    Args:
+        reader: Reads clips.
+        samples: The samples of the split.
+        seed: Seed of the order, crops and flips.
+        flip: Share of clips that are mirrored.
+    """
+
+    reader: ClipReader
+    samples: Sequence[SampleRecord]
+    seed: int
+    flip: float = 0.5
+
+    def __getitem__(self, position: int) -> ClipSample | NoGoodClip:
+        bad: list[BadClip] = []
+        for attempt in range(MAX_ATTEMPTS):
+            count = len(self.samples)
+            index = substitute_at(self.seed, position, attempt, count) if attempt else None
+            sample = self.samples[sample_at(self.seed, position, count) if index is None else index]
+            random = numpy_generator(self.seed, Purpose.CROP, position, attempt)
+            latest = max(0.0, sample.seconds - self.reader.format.seconds)
+            start, flip = random.uniform(0, latest), bool(random.random() < self.flip)
+            try:
+                clip = self.reader.read(sample, start, position, flip)
+            except MediaError as error:
+                bad.append(BadClip(sample.shard, sample.key, error.reason))
+                continue
+            return _with_bad(clip, bad)
+        return NoGoodClip(tuple(bad))
+
+
+@dataclass(frozen=True)
+class FixedClips(TorchDataset[ClipSample | NoGoodClip]):
+    """The same clips every time: ``clips_per_sample`` from each sample, their starts spread evenly over it.
+
+    A clip that cannot be read is replaced by another one that is not counted.
+
+    Args:
+        reader: Reads clips.
+        samples: The samples of the split.
+        clips_per_sample: Clips of each.
+    """
+
+    reader: ClipReader
+    samples: Sequence[SampleRecord]
+    clips_per_sample: int = 1
+
+    def __len__(self) -> int:
+        return len(self.samples) * self.clips_per_sample
+
+    def __getitem__(self, position: int) -> ClipSample | NoGoodClip:
+        number = position if position >= 0 else -1 - position
+        bad: list[BadClip] = []
+        for attempt in range(MAX_ATTEMPTS):
+            place = (number + attempt) % len(self)
+            sample, turn = self.samples[place // self.clips_per_sample], place % self.clips_per_sample
+            latest = max(0.0, sample.seconds - self.reader.format.seconds)
+            start = float(np.linspace(0, latest, self.clips_per_sample)[turn]) if self.clips_per_sample > 1 else 0.0
+            try:
+                clip = self.reader.read(sample, start, number)
+            except MediaError as error:
+                bad.append(BadClip(sample.shard, sample.key, error.reason))
+                continue
+            return _with_bad(clip, bad, real=position >= 0 and attempt == 0)
+        return NoGoodClip(tuple(bad))
+
+
+def collate(clips: Sequence[ClipSample | NoGoodClip]) -> ClipBatch | NoGoodClip:
+    """Put clips together, or hand on that there is none."""
+    good = [clip for clip in clips if isinstance(clip, ClipSample)]
+    if len(good) < len(clips):
+        return next(clip for clip in clips if isinstance(clip, NoGoodClip))
+    return ClipBatch.collate(good)
+
+
+def _with_bad(clip: ClipSample, bad: Sequence[BadClip], real: bool = True) -> ClipSample:
+    return ClipSample(**{**vars(clip), "bad": tuple(bad), "real": real})

@@ -1,0 +1,82 @@
+"""Audio encoders: a waveform in, tokens for the denoiser out."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from asva_lightning.encoders.windows import TokenGrid
+from asva_lightning.media import log_mel
+
+
+class AudioEncoder(nn.Module, ABC):
+    """What every audio encoder offers.
+
+    Attributes:
+        channels: Width of a token.
+    """
+
+    channels: int
+
+    @abstractmethod
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Encode mono sound ``(b, samples)`` into tokens ``(b, m, channels)``."""
+
+    @abstractmethod
+    def grid(self, samples: int) -> TokenGrid:
+        """The layout of the tokens of a sound of so many samples."""
+
+    @abstractmethod
+    def null(self, samples: int) -> Tensor:
+        """The tokens ``(1, m, channels)`` that stand for "no sound"; they cost nothing to ask for again."""
+
+
+class LogMelEncoder(AudioEncoder):
+    """A small trainable encoder for work without pretrained weights: convolutions over the log-mel spectrogram.
+
+    Four columns of the spectrogram (40 ms) become one token. "No sound" is a learned token, as the encoding of
+    silence would change with every step.
+
+    Args:
+        channels: Width of a token.
+        layers: Residual convolutions after the spectrogram has been shortened; each lets a token hear 80 ms more to
+            both sides.
+        seconds_of_hop: Time between two columns of the spectrogram.
+    """
+
+    shortening = 4
+
+    def __init__(self, channels: int = 96, layers: int = 2) -> None:
+        super().__init__()
+        self.channels = channels
+        self.stem = nn.Sequential(
+            nn.Conv1d(128, channels, 5, stride=2, padding=2),
+            nn.GELU(),
+            nn.Conv1d(channels, channels, 5, stride=2, padding=2),
+        )
+        self.layers = nn.ModuleList([nn.Conv1d(channels, channels, 5, padding=2) for _ in range(layers)])
+        self.norm = nn.LayerNorm(channels)
+        self.nothing = nn.Parameter(torch.zeros(1, 1, channels))
+
+    def grid(self, samples: int) -> TokenGrid:
+        """One token for each 40 ms, none for the whole sound."""
+        return TokenGrid(leading=0, rows=1, columns=self._columns(samples) // self.shortening)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Encode mono sound ``(b, samples)`` into tokens ``(b, m, channels)``."""
+        mel = log_mel(waveform, columns=self._columns(waveform.shape[-1])).squeeze(1)
+        hidden = self.stem(mel.to(self.nothing.dtype))
+        for layer in self.layers:
+            hidden = hidden + layer(gelu(hidden))
+        normalised: Tensor = self.norm(hidden.transpose(1, 2))
+        return normalised
+
+    def null(self, samples: int) -> Tensor:
+        """The learned token, as often as the sound would have tokens."""
+        return self.nothing.expand(1, self.grid(samples).tokens, -1)
+
+    def _columns(self, samples: int) -> int:
+        """Columns of the spectrogram that cover all samples, a multiple of the shortening."""
+        return self.shortening * math.ceil(samples / (160 * self.shortening))

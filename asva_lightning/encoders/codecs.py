@@ -1,0 +1,119 @@
+"""Latent codecs: pixels in, latents out, and back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.errors import ConfigurationError, WeightsError
+
+
+class LatentCodec(nn.Module, ABC):
+    """What every codec offers. Pixels are floats in [-1, 1].
+
+    Attributes:
+        channels: Channels of a latent.
+        factor: How many pixels share one latent, along height and width each.
+    """
+
+    channels: int
+    factor: int
+
+    @abstractmethod
+    def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        """Encode clips ``(b, 3, f, h, w)`` into latents ``(b, c, f, h / factor, w / factor)``.
+
+        Args:
+            pixels: The clips.
+            generators: One a clip, where the codec is to be sampled; without them the most likely latents are taken.
+        """
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode latents into clips ``(b, 3, f, h, w)``, in [-1, 1]."""
+
+    def latent_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the latents of a picture.
+
+        Raises:
+            ConfigurationError: If the picture's size is no multiple of the factor.
+        """
+        if height % self.factor or width % self.factor:
+            raise ConfigurationError(
+                f"A picture of {height}x{width} px does not divide by the codec's factor {self.factor}. "
+                "Set --data.format.height and --data.format.width to multiples of it."
+            )
+        return height // self.factor, width // self.factor
+
+
+class PixelCodec(LatentCodec):
+    """Blocks of pixels laid out as channels: fixed, invertible, for small pictures and networks without a VAE.
+
+    Args:
+        factor: Side of a block; a latent has ``3 * factor**2`` channels.
+    """
+
+    def __init__(self, factor: int = 4) -> None:
+        super().__init__()
+        self.factor = factor
+        self.channels = 3 * factor**2
+
+    def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        """Encode clips; there is nothing to sample."""
+        return pixel_unshuffle(pixels.transpose(1, 2), self.factor).transpose(1, 2)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode latents exactly."""
+        return pixel_shuffle(latents.transpose(1, 2), self.factor).transpose(1, 2)
+
+
+class AutoencoderCodec(LatentCodec):
+    """Stable Diffusion's AutoencoderKL from a diffusers folder, frozen.
+
+    Args:
+        folder: A folder in diffusers layout that holds ``vae``.
+        frames_at_once: Frames that go through the autoencoder together, to bound memory.
+    """
+
+    def __init__(self, folder: str, frames_at_once: int = 16) -> None:
+        super().__init__()
+        from diffusers import AutoencoderKL
+
+        if not (Path(folder) / "vae").is_dir():
+            raise WeightsError(
+                f"{Path(folder) / 'vae'} is missing. Give a folder of Stable Diffusion 1.5 in diffusers layout "
+                "(stable-diffusion-v1-5/stable-diffusion-v1-5, CreativeML OpenRAIL-M)."
+            )
+        network = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32)
+        self._network = Frozen(network)
+        self.channels = network.config.latent_channels
+        self.factor = 2 ** (len(network.config.block_out_channels) - 1)
+        self.scale = float(network.config.scaling_factor)
+        self.frames_at_once = frames_at_once
+
+    @torch.no_grad()
+    def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
+        """Encode clips: the mode of the posterior, or a sample where generators are given (as the method trains)."""
+        network = self._network.on(pixels.device)
+        frames = pixels.transpose(1, 2).flatten(0, 1)
+        posteriors = [network.encode(part).latent_dist for part in frames.split(self.frames_at_once)]
+        mean = torch.cat([posterior.mean for posterior in posteriors]).unflatten(0, (len(pixels), -1))
+        if generators is not None:
+            deviation = torch.cat([posterior.std for posterior in posteriors]).view_as(mean)
+            noise = torch.stack(
+                [torch.randn(mean.shape[1:], generator=generator, device=mean.device) for generator in generators]
+            )
+            mean = mean + deviation * noise
+        return self.scale * mean.transpose(1, 2)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode latents, some frames at a time."""
+        network = self._network.on(latents.device)
+        frames = latents.transpose(1, 2).flatten(0, 1) / self.scale
+        pictures = torch.cat([network.decode(part).sample for part in frames.split(self.frames_at_once)])
+        return pictures.unflatten(0, (len(latents), -1)).transpose(1, 2)

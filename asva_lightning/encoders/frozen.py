@@ -1,0 +1,26 @@
+"""Pretrained networks that are used and never trained."""
+
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Frozen(Generic[Network]):
+    """Holds a network out of reach of module registration, in eval mode and without gradients.
+
+    A registered network would be sharded and cast by DeepSpeed, written into every checkpoint, and put into train
+    mode (and its drop path switched on) at every epoch. This holder is not a module, so nobody finds the network.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network.eval().requires_grad_(False)
+
+    def on(self, device: torch.device) -> Network:
+        """The network, on this device."""
+        first = next(self._network.parameters(), None)
+        if first is not None and first.device != device:
+            self._network.to(device)
+        return self._network

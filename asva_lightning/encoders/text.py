@@ -1,0 +1,91 @@
+"""Text encoders: class names or prompts in, tokens for the denoiser out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.errors import ConfigurationError, WeightsError
+
+
+class TextEncoder(nn.Module, ABC):
+    """What every text encoder offers; the empty text stands for "no text".
+
+    Attributes:
+        channels: Width of a token.
+    """
+
+    channels: int
+
+    @abstractmethod
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Encode ``b`` texts into tokens ``(b, n, channels)``."""
+
+
+class ClassText(TextEncoder):
+    """One learned token for each class text, for networks that start from nothing.
+
+    Args:
+        texts: The class texts that there are.
+        channels: Width of a token.
+    """
+
+    def __init__(self, texts: Sequence[str], channels: int = 96) -> None:
+        super().__init__()
+        self.channels = channels
+        self.texts = ["", *texts]
+        self.embedding = nn.Embedding(len(self.texts), channels)
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Look up ``b`` texts, ``(b, 1, channels)``.
+
+        Raises:
+            ConfigurationError: If a text is not one of the class texts.
+        """
+        unknown = sorted(set(texts) - set(self.texts))
+        if unknown:
+            known = ", ".join(repr(text) for text in self.texts[1:])
+            raise ConfigurationError(f"The text {unknown[0]!r} was not trained. Use one of {known}, or no text.")
+        index = torch.tensor([self.texts.index(text) for text in texts], device=self.embedding.weight.device)
+        tokens: Tensor = self.embedding(index)
+        return tokens[:, None]
+
+
+class ClipText(TextEncoder):
+    """CLIP's text encoder from a transformers folder, frozen, as Stable Diffusion uses it.
+
+    Args:
+        folder: A folder in diffusers layout that holds ``text_encoder`` and ``tokenizer``.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        for part in ("text_encoder", "tokenizer"):
+            if not (Path(folder) / part).is_dir():
+                raise WeightsError(
+                    f"{Path(folder) / part} is missing. Give a folder of Stable Diffusion 1.5 in diffusers layout "
+                    "(stable-diffusion-v1-5/stable-diffusion-v1-5, CreativeML OpenRAIL-M)."
+                )
+        self._tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
+        model = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", torch_dtype=torch.float32)
+        self.channels = model.config.hidden_size
+        self._model = Frozen(model)
+        self._length = model.config.max_position_embeddings
+        self._known: dict[str, Tensor] = {}
+        self.register_buffer("_place", torch.zeros(()), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """Encode ``b`` texts, ``(b, 77, channels)``; each distinct text is encoded once in a lifetime."""
+        device = self._place.device
+        for text in set(texts) - self._known.keys():
+            words = self._tokenizer(
+                text, padding="max_length", max_length=self._length, truncation=True, return_tensors="pt"
+            )
+            self._known[text] = self._model.on(device)(words.input_ids.to(device)).last_hidden_state[0]
+        return torch.stack([self._known[text].to(device) for text in texts])
