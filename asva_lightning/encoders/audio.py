@@ -1,6 +1,5 @@
 """Audio encoders: a waveform in, tokens for the denoiser out."""
 
-import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -8,7 +7,11 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from asva_lightning.encoders.windows import TokenGrid
-from asva_lightning.media import log_mel
+from asva_lightning.media import ClipFormat, log_mel
+
+
+HOP = ClipFormat.sample_rate // 100
+"""Samples from one column of the log-mel spectrogram to the next."""
 
 
 class AudioEncoder(nn.Module, ABC):
@@ -43,7 +46,6 @@ class LogMelEncoder(AudioEncoder):
         channels: Width of a token.
         layers: Residual convolutions after the spectrogram has been shortened; each lets a token hear 80 ms more to
             both sides.
-        seconds_of_hop: Time between two columns of the spectrogram.
     """
 
     shortening = 4
@@ -79,4 +81,5 @@ class LogMelEncoder(AudioEncoder):
 
     def _columns(self, samples: int) -> int:
         """Columns of the spectrogram that cover all samples, a multiple of the shortening."""
-        return self.shortening * math.ceil(samples / (160 * self.shortening))
+        per_token = self.shortening * HOP
+        return self.shortening * -(-samples // per_token)

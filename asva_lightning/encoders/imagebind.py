@@ -12,13 +12,14 @@ from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.encoders.windows import IMAGEBIND_GRID, TokenGrid
 from asva_lightning.errors import WeightsError
 from asva_lightning.media import log_mel
-from asva_lightning.media.mel import MEL_BINS, MEL_COLUMNS
 
 HUGE_HEADS = {"vision": 16, "text": 16, "audio": 12}
 """Attention heads of ``imagebind_huge``, which its tensors do not tell."""
 
 EPSILON = 1e-6
 PATCH, STRIDE = 16, 10
+MEL_SHAPE = (128, 204)
+"""Bands and columns of the spectrogram that the tower takes."""
 
 
 class _Stem(nn.Module):
@@ -223,5 +224,5 @@ class ImageBindAudio(AudioEncoder):
         """The encoding of an all-zero spectrogram, made once."""
         if self._null is None:
             cpu = torch.device("cpu")
-            self._null = self._tower.on(cpu).audio_tokens(torch.zeros(1, 1, MEL_BINS, MEL_COLUMNS))
+            self._null = self._tower.on(cpu).audio_tokens(torch.zeros(1, 1, *MEL_SHAPE))
         return self._null

@@ -1,0 +1,1 @@
+"""Shards of clips, the stream that reads them, and the synthetic data set."""

@@ -1,0 +1,179 @@
+"""Building shards, or a plain folder, from a source of clips."""
+
+import json
+import logging
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from asva_lightning.data.manifest import DATASET_FILE, SampleRecord, write_description, write_split
+from asva_lightning.data.sources import ClipItem, ClipSource, MadeClip
+from asva_lightning.errors import ShardsError
+from asva_lightning.worklist import Outcome, work
+
+logger = logging.getLogger(__name__)
+
+Layout = Literal["shards", "folder"]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was built and what was left out.
+
+    Args:
+        output: The folder that was made.
+        counts: Clips by split.
+        left_out: Key and reason of every clip that was left out.
+    """
+
+    output: Path
+    counts: dict[str, int]
+    left_out: list[tuple[str, str]]
+
+    @property
+    def text(self) -> str:
+        """The report, for a terminal."""
+        counts = ", ".join(f"{count} {split}" for split, count in self.counts.items())
+        lines = [f"{self.output}: {counts} clips, {len(self.left_out)} left out"]
+        reasons = Counter(reason for _, reason in self.left_out)
+        lines += [f"  {count} x {reason}" for reason, count in reasons.most_common() if count > 1]
+        lines += [f"  {key}: {reason}" for key, reason in self.left_out if reasons[reason] == 1]
+        return "\n".join(lines)
+
+
+def build(
+    source: ClipSource, output: str | Path, layout: Layout = "shards", workers: int = 1, samples_per_shard: int = 128
+) -> BuildReport:
+    """Make a folder of shards, or of plain files, from a source of clips.
+
+    Work goes on in ``<output>.partial``, which becomes ``output`` at the end; stopped and started again, it continues.
+
+    Args:
+        source: The clips.
+        output: The folder to make.
+        layout: ``shards`` for WebDataset tars with a manifest, ``folder`` for AVSync15's layout.
+        workers: Processes.
+        samples_per_shard: Most samples in one shard.
+
+    Raises:
+        ShardsError: If the output exists, or no clip is good.
+    """
+    output = Path(output)
+    if output.exists():
+        raise ShardsError(f"{output} exists. Delete it or choose another name; nothing was changed.")
+    unfinished = output.with_name(output.name + ".partial")
+    items = source.items()
+    (unfinished / "clips").mkdir(parents=True, exist_ok=True)
+    outcome = work(
+        items,
+        partial(_make, source, unfinished / "clips"),
+        key=lambda item: item.key,
+        title=f"clips for {output}",
+        journal=unfinished / "journal.jsonl",
+        workers=workers,
+        settings=source.describe(),
+    )
+    made = {key: MadeClip(**result) for key, result in outcome.results.items()}
+    good = [item for item in items if item.key in made]
+    if not good:
+        shutil.rmtree(unfinished)
+        raise ShardsError(f"No clip of {len(items)} could be used, so nothing was written.\n{outcome.summary}")
+    counts = dict(Counter(item.split for item in good))
+    if layout == "shards":
+        _write_shards(unfinished, good, made, samples_per_shard)
+        write_description(unfinished, _description(source, good, counts, outcome))
+    else:
+        _write_folder(unfinished, good, made)
+    shutil.rmtree(unfinished / "clips")
+    (unfinished / "journal.jsonl").unlink()
+    unfinished.rename(output)
+    return BuildReport(output, counts, outcome.failures)
+
+
+def _make(source: ClipSource, folder: Path, item: ClipItem) -> dict[str, Any]:
+    return asdict(source.make(item, folder))
+
+
+def _description(
+    source: ClipSource, items: Sequence[ClipItem], counts: dict[str, int], outcome: Outcome
+) -> dict[str, Any]:
+    return {
+        "made_from": source.describe(),
+        "splits": counts,
+        "texts": {item.category: item.text for item in items},
+        "left_out": [{"key": key, "reason": reason} for key, reason in outcome.failures],
+    }
+
+
+def _write_shards(folder: Path, items: Iterable[ClipItem], made: dict[str, MadeClip], samples_per_shard: int) -> None:
+    for stale in folder.glob("*.tar"):
+        stale.unlink()
+    by_split: dict[str, list[ClipItem]] = {}
+    for item in items:
+        by_split.setdefault(item.split, []).append(item)
+    for split, clips in by_split.items():
+        records: list[SampleRecord] = []
+        for number, start in enumerate(range(0, len(clips), samples_per_shard)):
+            shard = folder / f"{split}-{number:06d}.tar"
+            records += _write_shard(shard, clips[start : start + samples_per_shard], made)
+        write_split(folder, split, records)
+
+
+def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeClip]) -> list[SampleRecord]:
+    """Write one tar, then read off where the bytes of each member start."""
+    from webdataset import TarWriter  # type: ignore[import-untyped]
+
+    with TarWriter(str(shard), mtime=0.0) as writer:
+        for item in items:
+            clip = made[item.key]
+            about = {"text": item.text, "category": item.category, "seconds": clip.seconds, "fps": clip.fps}
+            content = json.dumps(about | dict(clip.extra), ensure_ascii=False).encode()
+            media = Path(clip.path)
+            writer.write({"__key__": item.key, _extension(media): media.read_bytes(), "json": content})
+    with tarfile.open(shard) as archive:
+        places = {member.name: (member.offset_data, member.size) for member in archive.getmembers()}
+    records = []
+    for item in items:
+        clip = made[item.key]
+        extension = _extension(Path(clip.path))
+        offset, size = places[f"{item.key}.{extension}"]
+        records.append(
+            SampleRecord(
+                item.key, shard.name, extension, offset, size, item.text, item.category, clip.seconds, clip.fps, clip.extra
+            )
+        )
+    return records
+
+
+def _write_folder(folder: Path, items: Sequence[ClipItem], made: dict[str, MadeClip]) -> None:
+    """AVSync15's layout, and what is known of each clip in ``clips.jsonl``."""
+    lists: dict[str, list[str]] = {}
+    lines = []
+    for item in items:
+        clip = made[item.key]
+        name = f"{item.key}{Path(clip.path).suffix}"
+        target = folder / "videos" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(clip.path, target)
+        lists.setdefault(item.split, []).append(name)
+        about = {"file": name, "split": item.split, "text": item.text, "seconds": clip.seconds, "fps": clip.fps}
+        lines.append(json.dumps(about | dict(clip.extra), ensure_ascii=False) + "\n")
+    for split, names in lists.items():
+        (folder / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    texts = {item.category: item.text for item in items}
+    (folder / "class_mapping.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / "clips.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _extension(path: Path) -> str:
+    return path.suffix.lower().lstrip(".")
+
+
+def is_built(folder: str | Path) -> bool:
+    """Whether a folder holds shards."""
+    return (Path(folder) / DATASET_FILE).is_file()

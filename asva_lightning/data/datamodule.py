@@ -1,0 +1,182 @@
+"""ClipDataModule: clips for training, validation, test and prediction, from a folder of shards."""
+
+import logging
+from pathlib import Path
+
+import lightning.pytorch as pl
+from torch.utils.data import DataLoader
+
+from asva_lightning.data.batch import ClipBatch
+from asva_lightning.data.build import build, is_built
+from asva_lightning.data.clips import ClipReader, FixedClips, TrainingClips
+from asva_lightning.data.loader import FixedLoader, TrainingLoader
+from asva_lightning.data.manifest import Dataset, SampleRecord
+from asva_lightning.data.order import FixedSampler
+from asva_lightning.data.synthsync import SynthSync
+from asva_lightning.data.synthsync.source import SynthSyncSource
+from asva_lightning.errors import ConfigurationError, ShardsError
+from asva_lightning.media import ClipFormat
+
+logger = logging.getLogger(__name__)
+
+
+class ClipDataModule(pl.LightningDataModule):
+    """Streams shards as :class:`ClipBatch`.
+
+    Training takes random crops in time and mirrors clips; it never ends and is counted in optimizer steps. Validation
+    and test take the same clips every time.
+
+    Args:
+        shards: Folder of shards, made by ``shards build``.
+        format: What a clip is.
+        batch_size: Clips of one optimizer step over all devices together.
+        workers: Processes on each device that read clips.
+        seed: Seed of the order, crops and flips.
+        flip: Share of training clips that are mirrored.
+        clips_per_sample: Clips of each sample in validation and test, spread evenly over it.
+        validation_split: Split to validate on; ``validation`` if there is one, else ``test``.
+        generator: A synthetic data set that is generated into ``shards`` when that folder does not exist.
+        pin_memory: Make batches in page-locked memory, which speeds up copies to a GPU.
+    """
+
+    def __init__(
+        self,
+        shards: str,
+        format: ClipFormat,
+        batch_size: int = 64,
+        workers: int = 2,
+        seed: int = 0,
+        flip: float = 0.5,
+        clips_per_sample: int = 1,
+        validation_split: str | None = None,
+        generator: SynthSync | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__()
+        self.shards = Path(shards)
+        self.format = format
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.flip = flip
+        self.clips_per_sample = clips_per_sample
+        self.validation_split = validation_split
+        self.generator = generator
+        self.pin_memory = pin_memory
+        self._training: TrainingLoader | None = None
+
+    def prepare_data(self) -> None:
+        """Generate the shards on first use, once on each node.
+
+        Raises:
+            ShardsError: If the shards are missing and nothing generates them, or they are of another generator.
+        """
+        if self.generator is None:
+            Dataset.open(self.shards)
+            return
+        source = SynthSyncSource(self.generator)
+        if not is_built(self.shards):
+            logger.info("Generating %s on first use", self.shards)
+            report = build(source, self.shards, workers=max(1, self.workers))
+            logger.info("%s", report.text)
+        elif Dataset.open(self.shards).description["made_from"] != source.describe():
+            raise ShardsError(
+                f"{self.shards} was generated with other settings than data.generator asks for. "
+                "Delete the folder to have it made again, or set --data.shards to another one."
+            )
+
+    def setup(self, stage: str) -> None:
+        """Check that shards and format fit each other, before anything costs time."""
+        dataset = Dataset.open(self.shards)
+        for split in ("train",) if stage == "fit" else ():
+            self._samples(dataset, split)
+        self._samples(dataset, self._fixed_split(dataset, stage))
+
+    def train_dataloader(self) -> TrainingLoader:
+        """The endless stream of this rank."""
+        samples = self._samples(Dataset.open(self.shards), "train")
+        clips = TrainingClips(self._reader(), samples, self.seed, self.flip)
+        self._training = TrainingLoader(
+            clips, self._micro_batch(), self._rank, self._world_size, self.workers, self.pin_memory
+        )
+        return self._training
+
+    def val_dataloader(self) -> FixedLoader:
+        """The clips to validate on."""
+        return self.fixed_loader("validate")
+
+    def test_dataloader(self) -> FixedLoader:
+        """The clips to test on."""
+        return self.fixed_loader("test")
+
+    def predict_dataloader(self) -> FixedLoader:
+        """The clips to animate anew: those of the test split."""
+        return self.fixed_loader("test")
+
+    def fixed_clips(self, stage: str, clips_per_sample: int | None = None) -> FixedClips:
+        """The list of clips of a stage (``validate`` or ``test``)."""
+        dataset = Dataset.open(self.shards)
+        samples = self._samples(dataset, self._fixed_split(dataset, stage))
+        return FixedClips(self._reader(), samples, clips_per_sample or self.clips_per_sample)
+
+    def fixed_loader(self, stage: str) -> FixedLoader:
+        """Those clips of a stage that this rank takes."""
+        clips = self.fixed_clips(stage)
+        sampler = FixedSampler(len(clips), self._micro_batch(), self._rank, self._world_size)
+        return FixedLoader(clips, sampler, self.workers, self.pin_memory)
+
+    def on_before_batch_transfer(self, batch: ClipBatch, dataloader_idx: int) -> ClipBatch:
+        """Tell the stream which batch is being trained on (see :class:`TrainingLoader`)."""
+        if self._training is not None and self.trainer is not None and self.trainer.training:
+            self._training.trained(batch)
+        return batch
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def _micro_batch(self) -> int:
+        """Clips that one device takes at a time."""
+        parts = self._world_size * (self.trainer.accumulate_grad_batches if self.trainer else 1)
+        if self.batch_size % parts:
+            raise ConfigurationError(
+                f"--data.batch_size {self.batch_size} is the total of one optimizer step and does not divide by "
+                f"{self._world_size} devices x {parts // self._world_size} accumulated batches. "
+                f"Set it to a multiple of {parts}, or change --trainer.devices or --trainer.accumulate_grad_batches."
+            )
+        return self.batch_size // parts
+
+    def _reader(self) -> ClipReader:
+        return ClipReader(self.shards, self.format)
+
+    def _fixed_split(self, dataset: Dataset, stage: str) -> str:
+        if stage in ("test", "predict"):
+            return "test"
+        return self.validation_split or ("validation" if "validation" in dataset.splits else "test")
+
+    def _samples(self, dataset: Dataset, split: str) -> list[SampleRecord]:
+        """The samples of a split that are long and fast enough for the format."""
+        samples = dataset.samples(split)
+        fastest = max(sample.fps for sample in samples)
+        if self.format.fps > fastest + 1:
+            raise ConfigurationError(
+                f"The recipe asks for {self.format.fps:g} frames a second, but {self.shards} holds at most "
+                f"{fastest:.3g}. Set --data.format.fps to at most that."
+            )
+        fitting = [sample for sample in samples if sample.seconds >= self.format.seconds]
+        if not fitting:
+            longest = max(sample.seconds for sample in samples)
+            raise ConfigurationError(
+                f"{self.format.frames} frames at {self.format.fps:g} a second are {self.format.seconds:.2f} s, but the "
+                f"longest clip of {self.shards} ({split}) has {longest:.2f} s. Set --data.format.frames or "
+                "--data.format.fps."
+            )
+        if len(fitting) < len(samples):
+            short = len(samples) - len(fitting)
+            logger.warning("%d of %d %s clips are shorter than %.2f s and left out", short, len(samples), split,
+                           self.format.seconds)  # fmt: skip
+        return fitting

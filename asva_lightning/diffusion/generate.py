@@ -1,0 +1,116 @@
+"""generate(): animate a list of pictures with sounds and write the videos."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asva_lightning.data.randomness import Purpose, torch_generator
+from asva_lightning.diffusion.pipeline import AnimationPipeline
+from asva_lightning.files import write_text
+from asva_lightning.media import write_clip
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One picture and one sound to be animated.
+
+    Args:
+        key: Name of the result, without a suffix.
+        picture: First frame, ``(3, h, w)`` uint8.
+        waveform: Sound of the clip's length, ``(samples,)``.
+        text: Class text; empty for none.
+        number: Picks the noise, together with the seed.
+    """
+
+    key: str
+    picture: Tensor
+    waveform: Tensor
+    text: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A pair and the video that was made of it, ``(3, f, h, w)`` uint8."""
+
+    pair: Pair
+    pixels: Tensor
+
+
+def share(count: int, rank: int, world_size: int) -> list[int]:
+    """The part of ``count`` items that a rank works on.
+
+    Every rank gets equally many, since under sharding all must make the same forward passes; short ranks repeat items.
+    """
+    return [(rank + world_size * turn) % count for turn in range(-(-count // world_size))] if count else []
+
+
+def generate(
+    pipeline: AnimationPipeline,
+    pairs: Sequence[Pair],
+    folder: Path | None = None,
+    *,
+    seed: int = 0,
+    batch_size: int = 8,
+    device: torch.device | str = "cpu",
+    about: Mapping[str, Any] | None = None,
+) -> list[Animation]:
+    """Animate pairs; the same seed and numbers give the same videos whatever the batch size.
+
+    Args:
+        pipeline: What animates.
+        pairs: What to animate.
+        folder: Where to write ``<key>.mp4`` with its sound and ``<key>.json``; nothing is written without it.
+        seed: Seed of the noise.
+        batch_size: Pairs that are animated together.
+        device: Where the pipeline's networks are.
+        about: Further facts for the JSON files, such as the training step.
+
+    Returns:
+        The animations, in the order of the pairs, on the CPU.
+    """
+    animations = []
+    for start in range(0, len(pairs), batch_size):
+        batch = pairs[start : start + batch_size]
+        videos = pipeline(
+            torch.stack([pair.picture for pair in batch]).to(device),
+            torch.stack([pair.waveform for pair in batch]).to(device),
+            [pair.text for pair in batch],
+            [torch_generator(seed, Purpose.SAMPLING, pair.number, device) for pair in batch],
+        )
+        animations += [Animation(pair, video) for pair, video in zip(batch, videos.cpu())]
+    if folder is not None:
+        for animation in animations:
+            write_animation(pipeline, animation, folder, {"seed": seed, **(about or {})})
+    return animations
+
+
+def write_animation(
+    pipeline: AnimationPipeline, animation: Animation, folder: Path, about: Mapping[str, Any]
+) -> None:
+    """Write ``<key>.mp4`` and ``<key>.json``."""
+    clip = pipeline.format
+    path = folder / f"{animation.pair.key}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waveform = animation.pair.waveform.cpu()
+    write_clip(path, animation.pixels, clip.fps, waveform, clip.sample_rate, enlarge=enlargement(clip.height, clip.width))
+    facts = {
+        "key": animation.pair.key,
+        "text": animation.pair.text,
+        "number": animation.pair.number,
+        "guidance": asdict(pipeline.sampling.guidance),
+        "steps": pipeline.sampling.steps,
+        "video": path.name,
+        **about,
+    }
+    write_text(path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def enlargement(height: int, width: int, smallest: int = 128) -> int:
+    """By which whole number to enlarge small pictures, which some hardware decoders refuse."""
+    return max(1, -(-smallest // min(height, width)))

@@ -1,0 +1,71 @@
+"""score(): one way from clips to numbers, for samples of a training run, for other systems' files, for true clips."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.results import Results
+from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.clip import EvaluatedClip
+
+
+class Measure(Protocol):
+    """Anything that judges one clip: every metric of this package that gives a value per clip, and the user's own."""
+
+    higher_is_better: bool | None
+
+    def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
+        """Judge one clip.
+
+        Args:
+            clip: The clip.
+            format: Its frame rate, size and sample rate.
+
+        Returns:
+            Its value; nan where the measure does not apply to this clip.
+        """
+
+
+def score(
+    clips: Iterable[EvaluatedClip],
+    measures: Mapping[str, Measure],
+    format: ClipFormat,
+    facts: Mapping[str, str | float] | None = None,
+) -> Results:
+    """Judge clips by measures.
+
+    The clips are taken one at a time and not kept, so that a generator can read or sample them on the way.
+
+    Args:
+        clips: What is judged.
+        measures: Name to measure; the names head the table.
+        format: Format of all the clips.
+        facts: What else the numbers depend on, such as the guidance scale or the hash of judging weights.
+
+    Returns:
+        One value per clip and measure.
+
+    Raises:
+        ConfigurationError: If two clips have the same key, or a clip's frames or sound do not fit the format.
+    """
+    values: dict[str, dict[str, float]] = {name: {} for name in measures}
+    texts: dict[str, str] = {}
+    for clip in clips:
+        _check(clip, format)
+        if clip.key in texts:
+            raise ConfigurationError(f"Two clips are called {clip.key!r}. Give every clip a key of its own.")
+        texts[clip.key] = clip.text
+        for name, measure in measures.items():
+            values[name][clip.key] = measure.measure(clip, format)
+    size = f"{format.height}x{format.width}"
+    return Results(values, texts, {"frames": format.frames, "fps": format.fps, "size": size, **(facts or {})})
+
+
+def _check(clip: EvaluatedClip, format: ClipFormat) -> None:
+    met = tuple(clip.pixels.shape), tuple(clip.waveform.shape)
+    asked = (3, format.frames, format.height, format.width), (format.samples,)
+    if met != asked:
+        raise ConfigurationError(
+            f"Clip {clip.key!r} has frames {met[0]} and sound {met[1]}, but the format asks for {asked[0]} and "
+            f"{asked[1]}. Read it with that format, or set --data.format to what the clips are."
+        )

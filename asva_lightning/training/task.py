@@ -1,0 +1,223 @@
+"""AnimationTask: trains a denoiser to animate pictures with sounds."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from asva_lightning.data.batch import ClipBatch
+from asva_lightning.data.randomness import Purpose, numpy_generator, torch_generator
+from asva_lightning.denoiser import AVSyncUNet
+from asva_lightning.diffusion import AnimationPipeline, Objective, Sampling
+from asva_lightning.encoders import Conditioner, drop
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.media import ClipFormat
+from asva_lightning.training.ema import ExponentialMovingAverage
+
+
+class AnimationTask(pl.LightningModule):
+    """Conducts training; what is trained, on what, and how far off it is are parts that it is given.
+
+    All randomness of a clip (noise level, noise, dropped conditions, the codec's sample) is derived from the seed and
+    the clip's position in the stream.
+
+    Args:
+        denoiser: The network.
+        conditioner: Media to latents and conditions.
+        format: What a clip is.
+        objective: What the network predicts.
+        sampling: How samples are drawn for validation, test and prediction.
+        optimizer: Makes the optimizer from the trained parameters; AdamW as the method if not given.
+        learning_rate_schedule: Makes a schedule that is stepped at every optimizer step; constant if not given.
+        average: The average of the weights that validation, samples, test and export use; none if not given.
+        audio_drop: Share of clips that are trained without their sound.
+        text_drop: Share of clips that are trained without their text.
+        seed: Seed of all randomness of training and sampling.
+    """
+
+    def __init__(
+        self,
+        denoiser: AVSyncUNet,
+        conditioner: Conditioner,
+        format: ClipFormat,
+        objective: Objective | None = None,
+        sampling: Sampling | None = None,
+        optimizer: OptimizerCallable | None = None,
+        learning_rate_schedule: LRSchedulerCallable | None = None,
+        average: ExponentialMovingAverage | None = None,
+        audio_drop: float = 0.2,
+        text_drop: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, share in (("audio_drop", audio_drop), ("text_drop", text_drop)):
+            if not 0 <= share < 1:
+                raise ConfigurationError(f"--model.{name} must be at least 0 and less than 1, not {share}.")
+        self.denoiser = denoiser
+        self.conditioner = conditioner
+        self.format = format
+        self.objective = objective or Objective()
+        self.sampling = sampling or Sampling()
+        self.make_optimizer = optimizer or (lambda parameters: torch.optim.AdamW(parameters, lr=1e-4))
+        self.make_schedule = learning_rate_schedule
+        self.average = average
+        self.audio_drop = audio_drop
+        self.text_drop = text_drop
+        self.seed = seed
+        self.validation_loss = MeanMetric()
+        self.strict_loading = False  # checkpoints hold trained parameters only
+        self._restored_average: dict[str, Any] | None = None
+        self._averaged_at = 0
+        self._lent = ExitStack()
+        _check(denoiser, conditioner, format)
+
+    @property
+    def pipeline(self) -> AnimationPipeline:
+        """What samples, with the weights as they are at this moment."""
+        return AnimationPipeline(self.denoiser, self.conditioner, self.objective, self.sampling, self.format)
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer over the trained parameters."""
+        optimizer = self.make_optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
+        if self.make_schedule is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"}}
+
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
+        """The objective's mean loss over the clips of the batch."""
+        positions = batch.positions.tolist()
+        generators = [torch_generator(self.seed, Purpose.TRAINING, position, self.device) for position in positions]
+        draws = torch.tensor([self._draws(position) for position in positions])  # (b, 3) on the CPU
+        timestep = (draws[:, 0] * self.objective.steps).long().to(self.device)
+        latents, conditions = self.conditioner(batch, generators)
+        null = self.conditioner.null(batch.waveform.shape[-1], latents.shape[2])
+        conditions = drop(
+            conditions,
+            null,
+            audio=(draws[:, 1] < self.audio_drop).to(self.device),
+            text=(draws[:, 2] < self.text_drop).to(self.device),
+        )
+        loss = self._loss(latents, generators, timestep, conditions).mean()
+        self.log("train/loss", loss, sync_dist=True, batch_size=len(batch), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """The loss of fixed clips at fixed noise, their levels spread evenly over the schedule."""
+        self._evaluate(batch, "validation/loss")
+
+    def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """As in validation, on the test clips."""
+        self._evaluate(batch, "test/loss")
+
+    def _evaluate(self, batch: ClipBatch, name: str) -> None:
+        positions = batch.positions.tolist()
+        generators = [torch_generator(self.seed, Purpose.SAMPLING, position, self.device) for position in positions]
+        # Multiples of the golden ratio fill the unit interval evenly, however many clips there are.
+        levels = [int((0.5 + 0.6180339887 * position) % 1 * self.objective.steps) for position in positions]
+        latents, conditions = self.conditioner(batch)
+        loss = self._loss(latents, generators, torch.tensor(levels, device=self.device), conditions)
+        self.validation_loss.update(loss, batch.real.to(loss.device, loss.dtype))
+        self.log(name, self.validation_loss, on_step=False, on_epoch=True, batch_size=len(batch))
+
+    def _loss(
+        self, latents: Tensor, generators: list[torch.Generator], timestep: Tensor, conditions: Any
+    ) -> Tensor:
+        shape = latents.shape[1:]
+        noise = torch.stack([torch.randn(shape, generator=generator, device=self.device) for generator in generators])
+        noisy = self.objective.add_noise(latents, noise, timestep)
+        prediction = self.denoiser(noisy.to(self.dtype), timestep, conditions)
+        return self.objective.loss(prediction, latents, noise, timestep)
+
+    def _draws(self, position: int) -> list[float]:
+        return numpy_generator(self.seed, Purpose.TRAINING, position).random(3).tolist()
+
+    # The average -----------------------------------------------------------------------------------------------------
+
+    def on_fit_start(self) -> None:
+        """Begin the average, now that the strategy has laid out the weights."""
+        if self.average is not None:
+            self.average.begin(self)
+            self._averaged_at = self.trainer.global_step
+            self._take_restored()
+
+    def on_train_batch_end(self, outputs: Any, batch: ClipBatch, batch_idx: int) -> None:
+        """Update the average after every optimizer step (not after every accumulated batch)."""
+        if self.average is not None and self.trainer.global_step != self._averaged_at:
+            self._averaged_at = self.trainer.global_step
+            self.average.update()
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the networks have the averaged weights; afterwards the live ones again, untouched."""
+        if self.average is None or not self._ready_average():
+            yield
+            return
+        with self.average.applied(self.trainer.strategy.model):
+            yield
+
+    def _ready_average(self) -> bool:
+        assert self.average is not None
+        if not self.average.begun and self._restored_average is not None:
+            self.average.begin(self)
+            self._take_restored()
+        return self.average.begun
+
+    def on_validation_epoch_start(self) -> None:
+        """Validate with the average."""
+        self._lent.enter_context(self.averaged())
+
+    def on_validation_epoch_end(self) -> None:
+        """Give the live weights back before anything is saved."""
+        self._lent.close()
+
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_epoch_end = on_validation_epoch_end
+    on_predict_epoch_start = on_validation_epoch_start
+    on_predict_epoch_end = on_validation_epoch_end
+
+    # Checkpoints -----------------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep trained parameters and buffers only, and add the average. All ranks call this together."""
+        if self.average is not None and self.average.begun:
+            checkpoint["average"] = self.average.state() | {"averaged_at": self._averaged_at}
+        frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+        if "state_dict" in checkpoint:
+            checkpoint["state_dict"] = {
+                name: tensor for name, tensor in checkpoint["state_dict"].items() if name not in frozen
+            }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the average over, at once or when the strategy has laid out the weights."""
+        self._restored_average = checkpoint.get("average")
+        if self.average is not None and self.average.begun:
+            self._take_restored()
+
+    def _take_restored(self) -> None:
+        if self.average is not None and self._restored_average is not None:
+            self.average.restore(self._restored_average)
+            self._averaged_at = self._restored_average["averaged_at"]
+            self._restored_average = None
+
+
+def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -> None:
+    """Refuse parts that do not fit each other, and say which settings to change.
+
+    Raises:
+        ConfigurationError: If channels differ, or the picture does not divide by the codec's factor.
+    """
+    conditioner.codec.latent_size(format.height, format.width)
+    config = denoiser.config
+    for name, wanted, given, part in (
+        ("in_channels", config.in_channels, conditioner.codec.channels, "codec"),
+        ("out_channels", config.out_channels, conditioner.codec.channels, "codec"),
+        ("text_channels", config.text_channels, conditioner.text.channels, "text encoder"),
+        ("audio_channels", config.audio_channels, conditioner.audio.channels, "audio encoder"),
+    ):
+        if wanted != given:
+            raise ConfigurationError(f"The denoiser has {name} {wanted}, but the {part} gives {given}. Make them equal.")
