@@ -1,7 +1,7 @@
 """What a shard gave: one clip, and a batch of clips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -99,9 +99,4 @@ class ClipBatch:
 
     def pin_memory(self) -> "ClipBatch":
         """The same batch in page-locked memory."""
-        pinned = {
-            field.name: value.pin_memory()
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return replace(self, **pinned)
+        return replace(self, pixels=self.pixels.pin_memory(), waveform=self.waveform.pin_memory())

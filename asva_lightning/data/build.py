@@ -126,7 +126,7 @@ def _write_shards(folder: Path, items: Iterable[ClipItem], made: dict[str, MadeC
 
 def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeClip]) -> list[SampleRecord]:
     """Write one tar, then read off where the bytes of each member start."""
-    from webdataset import TarWriter  # type: ignore[import-untyped]
+    from webdataset import TarWriter
 
     with TarWriter(str(shard), mtime=0.0) as writer:
         for item in items:
@@ -144,7 +144,16 @@ def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeCli
         offset, size = places[f"{item.key}.{extension}"]
         records.append(
             SampleRecord(
-                item.key, shard.name, extension, offset, size, item.text, item.category, clip.seconds, clip.fps, clip.extra
+                item.key,
+                shard.name,
+                extension,
+                offset,
+                size,
+                item.text,
+                item.category,
+                clip.seconds,
+                clip.fps,
+                clip.extra,
             )
         )
     return records

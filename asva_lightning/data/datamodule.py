@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 import lightning.pytorch as pl
-from torch.utils.data import DataLoader
 
 from asva_lightning.data.batch import ClipBatch
 from asva_lightning.data.build import build, is_built

@@ -95,7 +95,7 @@ def make_loader(
     """A torch loader over positions; all randomness is in the clips, so workers need no seeds."""
     return DataLoader(
         clips,
-        batch_sampler=sampler,  # type: ignore[arg-type]  # any iterable of lists of positions
+        batch_sampler=sampler,
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pin_memory,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
 import numpy as np
 
@@ -66,11 +67,11 @@ class FixedSampler:
     world_size: int = 1
 
     def __iter__(self) -> Iterator[list[int]]:
-        share = -(-self.count // self.world_size)
+        share = ceil(self.count / self.world_size)
         places = [self.rank + self.world_size * turn for turn in range(share)]
         clips = [place if place < self.count else -1 - place % self.count for place in places]
         for start in range(0, share, self.batch_size):
             yield clips[start : start + self.batch_size]
 
     def __len__(self) -> int:
-        return -(-(-(-self.count // self.world_size)) // self.batch_size)
+        return ceil(ceil(self.count / self.world_size) / self.batch_size)

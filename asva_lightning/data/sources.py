@@ -109,7 +109,7 @@ class MediaFolder(ClipSource):
             ShardsError: If there are none, or two would share a key.
         """
         texts = self._texts()
-        items = {}
+        items: dict[str, ClipItem] = {}
         for split, file in self._files():
             category = Path(file).parent.name or Path(self.path).name
             key = f"{category}/{Path(file).stem}".replace(".", "_")
@@ -142,7 +142,7 @@ class MediaFolder(ClipSource):
 
     def describe(self) -> dict[str, Any]:
         """The folder and how it is split."""
-        return {"source": "folder", "path": str(Path(self.path).resolve()), **asdict(self)} | {"path": Path(self.path).name}
+        return {"source": "folder", **asdict(self), "path": Path(self.path).name}
 
     def _texts(self) -> dict[str, str]:
         path = Path(self.path) / "class_mapping.json"
@@ -158,7 +158,9 @@ class MediaFolder(ClipSource):
         """Split and path below the root of every clip."""
         lists = [(split, Path(self.path) / f"{split}.txt") for split in ("train", "validation", "test")]
         if not any(path.is_file() for _, path in lists):
-            return [self._placed(path) for path in sorted(self.root.rglob("*")) if path.suffix.lower() in MEDIA_SUFFIXES]
+            return [
+                self._placed(path) for path in sorted(self.root.rglob("*")) if path.suffix.lower() in MEDIA_SUFFIXES
+            ]
         files = []
         for split, path in lists:
             lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []

@@ -1,8 +1,8 @@
 """The transformer of AVSyncD: first-frame, audio, text and temporal attention in one block."""
 
+import torch
 from diffusers.models.attention import FeedForward
 from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embedding
-import torch
 from torch import Tensor, nn
 
 from asva_lightning.denoiser.attention import Attention
@@ -38,8 +38,8 @@ class AudioVideoBlock(nn.Module):
         self.norm3 = nn.LayerNorm(channels)
         self.ff = FeedForward(channels)
         # The output starts at zero, bias included, so that an inflated network starts as the 2D network.
-        nn.init.zeros_(self.attn_temp.to_out[0].weight)
-        nn.init.zeros_(self.attn_temp.to_out[0].bias)
+        for parameter in self.attn_temp.to_out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, tokens: Tensor, conditions: PreparedConditions) -> Tensor:
         """Transform ``tokens (b, f, s, c)``, one for each of ``s`` pixels of ``f`` frames."""

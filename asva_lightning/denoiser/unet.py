@@ -20,7 +20,7 @@ from asva_lightning.encoders.conditions import Conditions
 from asva_lightning.errors import ConfigurationError, WeightsError
 
 
-class AVSyncUNet(ModelMixin, ConfigMixin):
+class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases name the config file
     """Stable Diffusion's UNet over clips, with audio and temporal layers (AVSyncD, ECCV 2024).
 
     Its tensors carry the names under which the original's checkpoints were published. The defaults are those of
@@ -158,7 +158,11 @@ class AVSyncUNet(ModelMixin, ConfigMixin):
         own = unet.state_dict()
         for name in sorted(own.keys() | state_dict.keys()):
             if name not in own or name not in state_dict:
-                where = "the network, but not in the checkpoint" if name in own else "the checkpoint, but not in the network"
+                where = (
+                    "the network, but not in the checkpoint"
+                    if name in own
+                    else "the checkpoint, but not in the network"
+                )
                 raise WeightsError(f"Tensor {name} is in {where}. Is the config the one the checkpoint was saved with?")
             if own[name].shape != state_dict[name].shape:
                 shapes = f"{tuple(state_dict[name].shape)} in the checkpoint, {tuple(own[name].shape)} in the network"

@@ -90,15 +90,15 @@ def generate(
     return animations
 
 
-def write_animation(
-    pipeline: AnimationPipeline, animation: Animation, folder: Path, about: Mapping[str, Any]
-) -> None:
+def write_animation(pipeline: AnimationPipeline, animation: Animation, folder: Path, about: Mapping[str, Any]) -> None:
     """Write ``<key>.mp4`` and ``<key>.json``."""
     clip = pipeline.format
     path = folder / f"{animation.pair.key}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     waveform = animation.pair.waveform.cpu()
-    write_clip(path, animation.pixels, clip.fps, waveform, clip.sample_rate, enlarge=enlargement(clip.height, clip.width))
+    write_clip(
+        path, animation.pixels, clip.fps, waveform, clip.sample_rate, enlarge=enlargement(clip.height, clip.width)
+    )
     facts = {
         "key": animation.pair.key,
         "text": animation.pair.text,

@@ -1,6 +1,6 @@
 """Classifier-free guidance by text, by sound, and by the audio layers."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class Guidance:
         Args:
             with_audio: False where the conditions hold no sound, so that there is nothing to guide by.
         """
-        weights: Counter[Pass] = Counter()
+        weights: defaultdict[Pass, float] = defaultdict(float)
         full, text = Pass(True, True), max(self.text, 1.0)
         if self.audio <= 1:
             weights[Pass(False, True)] += 1 - text
@@ -69,7 +69,7 @@ class Guidance:
         weights[full] += self.sync
         weights[Pass(True, True, skip_audio=True)] -= self.sync
         if not with_audio:
-            silent: Counter[Pass] = Counter()
+            silent: defaultdict[Pass, float] = defaultdict(float)
             for evaluation, weight in weights.items():
                 silent[Pass(evaluation.text, True, skip_audio=True)] += weight
             weights = silent

@@ -1,45 +1,49 @@
 """The training objective: how latents are noised, what the network predicts, and how far off it is."""
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
 
-class Target(Protocol):
+class Target(ABC):
     """What the network predicts.
 
     Attributes:
         prediction_type: The name of this target in diffusers' schedulers.
     """
 
-    prediction_type: str
+    prediction_type: ClassVar[str]
 
-    def __call__(self, schedule: DDPMScheduler, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor: ...
+    @abstractmethod
+    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+        """The target ``(b, c, f, h, w)`` of latents noised to levels ``(b,)`` of the schedule."""
 
 
 @dataclass(frozen=True)
-class EpsilonTarget:
+class EpsilonTarget(Target):
     """The noise itself (Ho et al., 2020), as the method."""
 
-    prediction_type: str = field(default="epsilon", init=False)
+    prediction_type: ClassVar[str] = "epsilon"
 
-    def __call__(self, schedule: DDPMScheduler, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """``eps``."""
         return noise
 
 
 @dataclass(frozen=True)
-class VelocityTarget:
+class VelocityTarget(Target):
     """v-prediction, ``sqrt(a) eps - sqrt(1 - a) z`` (Salimans and Ho, 2022)."""
 
-    prediction_type: str = field(default="v_prediction", init=False)
+    prediction_type: ClassVar[str] = "v_prediction"
 
-    def __call__(self, schedule: DDPMScheduler, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """``sqrt(a_t) eps - sqrt(1 - a_t) z`` with ``a_t`` the cumulative signal share."""
-        return schedule.get_velocity(latents, noise, timestep)
+        velocity: Tensor = schedule.get_velocity(latents, noise, timestep)
+        return velocity
 
 
 class Objective:
@@ -72,7 +76,7 @@ class Objective:
             "beta_schedule": beta_schedule,
             "prediction_type": self.target.prediction_type,
         }
-        self._schedule = DDPMScheduler(**self.schedule_config)
+        self._schedule: Any = DDPMScheduler(**self.schedule_config)
 
     def add_noise(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """Noise all frames but the first.

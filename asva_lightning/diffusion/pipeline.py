@@ -89,9 +89,7 @@ class AnimationPipeline:
         null = self.conditioner.null(waveforms.shape[-1], frames)
         image = self.conditioner.codec.encode(to_floats(pictures[:, :, None]))[:, :, 0]
         shape = (image.shape[1], frames - 1, *image.shape[2:])
-        noise = torch.stack(
-            [torch.randn(shape, generator=generator, device=image.device) for generator in generators]
-        )
+        noise = torch.stack([torch.randn(shape, generator=generator, device=image.device) for generator in generators])
         scheduler = self.sampling.make_scheduler(self.objective)
         latents = denoise(
             self.denoiser, image, noise, conditions, null, scheduler, self.sampling.steps, self.sampling.guidance

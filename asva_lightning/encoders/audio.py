@@ -9,7 +9,6 @@ from torch.nn.functional import gelu
 from asva_lightning.encoders.windows import TokenGrid
 from asva_lightning.media import ClipFormat, log_mel
 
-
 HOP = ClipFormat.sample_rate // 100
 """Samples from one column of the log-mel spectrogram to the next."""
 

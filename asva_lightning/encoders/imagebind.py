@@ -119,6 +119,7 @@ class ImageBind(nn.Module):
 
     def __init__(self, width: int, heads: int, hidden: int, layers: int, embedding: int) -> None:
         super().__init__()
+        self.width = width
         head = nn.Sequential(nn.LayerNorm(width, eps=EPSILON), nn.Identity(), nn.Linear(width, embedding, bias=False))
         self.modality_preprocessors = nn.ModuleDict({"audio": _AudioPreprocessor(width)})
         self.modality_trunks = nn.ModuleDict({"audio": _Trunk(width, heads, hidden, layers)})
@@ -189,7 +190,9 @@ class ImageBind(nn.Module):
             WeightsError: If the tower of this modality is not loaded.
         """
         if modality not in self.modality_heads:
-            raise WeightsError(f"The {modality} tower is not loaded; this model holds: {', '.join(self.modality_heads)}.")
+            raise WeightsError(
+                f"The {modality} tower is not loaded; this model holds: {', '.join(self.modality_heads)}."
+            )
         embedding = self.modality_heads[modality](self.trunk(mel)[:, 0])
         scaled: Tensor = self.modality_postprocessors[modality](normalize(embedding, dim=-1))
         return scaled
@@ -206,7 +209,7 @@ class ImageBindAudio(AudioEncoder):
     def __init__(self, weights: str, heads: int = HUGE_HEADS["audio"]) -> None:
         super().__init__()
         tower = ImageBind.from_file(weights, {"audio": heads})
-        self.channels = tower.modality_heads["audio"][0].normalized_shape[0]
+        self.channels = tower.width
         self._tower = Frozen(tower)
         self._null: Tensor | None = None
 

@@ -77,7 +77,8 @@ class ClipText(TextEncoder):
         self._model = Frozen(model)
         self._length = model.config.max_position_embeddings
         self._known: dict[str, Tensor] = {}
-        self.register_buffer("_place", torch.zeros(()), persistent=False)
+        self._place: Tensor
+        self.register_buffer("_place", torch.zeros(()), persistent=False)  # follows the module's device
 
     @torch.no_grad()
     def forward(self, texts: Sequence[str]) -> Tensor:

@@ -1,8 +1,8 @@
 """Frame windows: which audio tokens each frame may attend to."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -34,10 +34,12 @@ IMAGEBIND_GRID = TokenGrid(leading=1, rows=12, columns=19)
 """The tokens of ImageBind's audio tower: a class token, then 12 bands over 19 steps of two seconds of sound."""
 
 
-class FrameWindows(Protocol):
+class FrameWindows(ABC):
     """Decides which tokens of a grid each of ``frames`` frames sees: ``(f, m)`` bool, True = attend."""
 
-    def __call__(self, frames: int, grid: TokenGrid) -> Tensor: ...
+    @abstractmethod
+    def __call__(self, frames: int, grid: TokenGrid) -> Tensor:
+        """The mask of a clip."""
 
 
 def segment_mask(frames: int, grid: TokenGrid = IMAGEBIND_GRID) -> Tensor:
@@ -66,7 +68,7 @@ def segment_mask(frames: int, grid: TokenGrid = IMAGEBIND_GRID) -> Tensor:
 
 
 @dataclass(frozen=True)
-class SegmentWindows:
+class SegmentWindows(FrameWindows):
     """The method's windows, see :func:`segment_mask`."""
 
     def __call__(self, frames: int, grid: TokenGrid) -> Tensor:

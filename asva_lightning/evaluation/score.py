@@ -12,7 +12,9 @@ from asva_lightning.metrics.clip import EvaluatedClip
 class Measure(Protocol):
     """Anything that judges one clip: every metric of this package that gives a value per clip, and the user's own."""
 
-    higher_is_better: bool | None
+    @property
+    def higher_is_better(self) -> bool | None:
+        """Which way is better; None where neither is."""
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip.

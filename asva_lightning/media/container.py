@@ -72,7 +72,10 @@ class MediaFile:
         return self.sound
 
     def rewind(self) -> None:
-        """Open the file again: the one way back to the beginning that every format allows."""
+        """Open the file again: the one way back to the beginning that every format allows.
+
+        Streams that were taken before are void: they point into the closed container.
+        """
         self.close()
         self.container = self._open()
 
@@ -96,11 +99,17 @@ class MediaFile:
                 yield packet
 
     def video_frames(self, seconds: float) -> Iterator[VideoFrame]:
-        """Decoded pictures in order of time, the first not later than ``seconds`` on the clip clock where possible."""
+        """Decoded pictures in order of time, the first not later than ``seconds`` on the clip clock where possible.
+
+        May rewind, so take streams anew afterwards.
+        """
         return cast(Iterator[VideoFrame], self._frames_from(self.needed_picture(), self.zero + seconds))
 
     def sound_frames(self, seconds: float) -> Iterator[AudioFrame]:
-        """Decoded pieces of sound, the first not later than ``seconds`` on the clip clock where possible."""
+        """Decoded pieces of sound, the first not later than ``seconds`` on the clip clock where possible.
+
+        May rewind, so take streams anew afterwards.
+        """
         return cast(Iterator[AudioFrame], self._frames_from(self.needed_sound(), self.zero + seconds))
 
     def _open(self) -> InputContainer:

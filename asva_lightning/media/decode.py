@@ -42,7 +42,7 @@ def read_frames(path: Source, times: Sequence[float], height: int, width: int) -
 
 def frames_at(media: MediaFile, times: Sequence[float], height: int, width: int) -> Tensor:
     """As ``read_frames``, of an open file."""
-    stream = media.needed_picture()
+    aspect = pixel_aspect(media.needed_picture())
     if not times or list(times) != sorted(times):
         raise ConfigurationError(f"Frames are asked for at one or more ascending times, not at {list(times)}.")
     for time in times:
@@ -54,7 +54,7 @@ def frames_at(media: MediaFile, times: Sequence[float], height: int, width: int)
             continue
         # One thread and one converter for all frames: starting them costs more than converting a small frame.
         rgb = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        pictures += [_upright(rgb, right_angles(frame), pixel_aspect(stream), height, width)] * count
+        pictures += [_upright(rgb, right_angles(frame), aspect, height, width)] * count
     return torch.stack(pictures, dim=1)
 
 

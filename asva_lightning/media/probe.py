@@ -124,8 +124,8 @@ def _skipped_seconds(packet: "Packet[Stream]", media: MediaFile) -> float:
 
 
 def _with_picture(info: MediaInfo, media: MediaFile, span: _Span) -> MediaInfo:
-    stream = media.needed_picture()
     first = next(media.video_frames(0.0))  # the display matrix comes with a frame
+    stream = media.needed_picture()
     width, height = round(first.width * pixel_aspect(stream)), first.height
     if right_angles(first) % 2:
         width, height = height, width

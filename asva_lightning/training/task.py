@@ -72,7 +72,6 @@ class AnimationTask(pl.LightningModule):
         self.validation_loss = MeanMetric()
         self.strict_loading = False  # checkpoints hold trained parameters only
         self._restored_average: dict[str, Any] | None = None
-        self._averaged_at = 0
         self._lent = ExitStack()
         _check(denoiser, conditioner, format)
 
@@ -86,7 +85,10 @@ class AnimationTask(pl.LightningModule):
         optimizer = self.make_optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
         if self.make_schedule is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"},
+        }
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """The objective's mean loss over the clips of the batch."""
@@ -123,10 +125,10 @@ class AnimationTask(pl.LightningModule):
         loss = self._loss(latents, generators, torch.tensor(levels, device=self.device), conditions)
         self.validation_loss.update(loss, batch.real.to(loss.device, loss.dtype))
         self.log(name, self.validation_loss, on_step=False, on_epoch=True, batch_size=len(batch))
+        # Lightning would count this under the step before; the value belongs to the steps that are done.
+        self.log("step", float(self.trainer.global_step), on_step=False, on_epoch=True, batch_size=len(batch))
 
-    def _loss(
-        self, latents: Tensor, generators: list[torch.Generator], timestep: Tensor, conditions: Any
-    ) -> Tensor:
+    def _loss(self, latents: Tensor, generators: list[torch.Generator], timestep: Tensor, conditions: Any) -> Tensor:
         shape = latents.shape[1:]
         noise = torch.stack([torch.randn(shape, generator=generator, device=self.device) for generator in generators])
         noisy = self.objective.add_noise(latents, noise, timestep)
@@ -142,13 +144,15 @@ class AnimationTask(pl.LightningModule):
         """Begin the average, now that the strategy has laid out the weights."""
         if self.average is not None:
             self.average.begin(self)
-            self._averaged_at = self.trainer.global_step
             self._take_restored()
 
-    def on_train_batch_end(self, outputs: Any, batch: ClipBatch, batch_idx: int) -> None:
-        """Update the average after every optimizer step (not after every accumulated batch)."""
-        if self.average is not None and self.trainer.global_step != self._averaged_at:
-            self._averaged_at = self.trainer.global_step
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, and take the step into the average (not after every accumulated batch).
+
+        This happens here, not in a later hook, so that a checkpoint written by any callback holds both.
+        """
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None and not self.trainer.fit_loop._should_accumulate():
             self.average.update()
 
     @contextmanager
@@ -185,7 +189,7 @@ class AnimationTask(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep trained parameters and buffers only, and add the average. All ranks call this together."""
         if self.average is not None and self.average.begun:
-            checkpoint["average"] = self.average.state() | {"averaged_at": self._averaged_at}
+            checkpoint["average"] = self.average.state()
         frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
         if "state_dict" in checkpoint:
             checkpoint["state_dict"] = {
@@ -201,7 +205,6 @@ class AnimationTask(pl.LightningModule):
     def _take_restored(self) -> None:
         if self.average is not None and self._restored_average is not None:
             self.average.restore(self._restored_average)
-            self._averaged_at = self._restored_average["averaged_at"]
             self._restored_average = None
 
 
@@ -212,7 +215,7 @@ def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -
         ConfigurationError: If channels differ, or the picture does not divide by the codec's factor.
     """
     conditioner.codec.latent_size(format.height, format.width)
-    config = denoiser.config
+    config: Any = denoiser.config
     for name, wanted, given, part in (
         ("in_channels", config.in_channels, conditioner.codec.channels, "codec"),
         ("out_channels", config.out_channels, conditioner.codec.channels, "codec"),
@@ -220,4 +223,6 @@ def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -
         ("audio_channels", config.audio_channels, conditioner.audio.channels, "audio encoder"),
     ):
         if wanted != given:
-            raise ConfigurationError(f"The denoiser has {name} {wanted}, but the {part} gives {given}. Make them equal.")
+            raise ConfigurationError(
+                f"The denoiser has {name} {wanted}, but the {part} gives {given}. Make them equal."
+            )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SHORTEST_GAP = 0.36
-LONGEST_GAP = 1.2
+SHORTEST_GAP = 0.62
+LONGEST_GAP = 1.25
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def irregular_onsets(
     Returns:
         Times in seconds, from ``SHORTEST_GAP`` to ``LONGEST_GAP`` apart.
     """
-    mean = rng.uniform(0.6, 0.85)
+    mean = rng.uniform(0.8, 1.0)
     shortest, longest = max(SHORTEST_GAP, mean * low), min(LONGEST_GAP, mean * high)
     times, gap = [rng.uniform(0.3, 0.9)], 0.0
     while True:

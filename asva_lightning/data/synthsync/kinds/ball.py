@@ -12,7 +12,7 @@ from asva_lightning.data.synthsync.track import EventTrack, irregular_onsets
 
 # In units of the square a second squared: an arc from bounce to bounce is GRAVITY / 8 * interval ** 2 high.
 GRAVITY = 6.0
-LONGEST_ARC = 1.16
+LONGEST_ARC = 1.25
 RADIUS = 0.3
 PAD = 0.7
 

@@ -1,0 +1,97 @@
+"""The front door: python -m asva_lightning COMMAND ..."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable
+
+from asva_lightning import __version__
+from asva_lightning.errors import AsvaError
+
+EXPERIMENT_COMMANDS = {
+    "fit": "train, or continue the run that this configuration has",
+    "validate": "loss on the validation clips with the newest checkpoint",
+    "test": "loss and synchronisation scores on the test clips",
+    "predict": "animate the test clips and write the videos",
+}
+COMMANDS = {
+    "shards build": ("asva_lightning.data.commands:build_shards", "make shards from a folder of clips"),
+    "shards info": ("asva_lightning.data.commands:show_shards", "what a folder of shards holds"),
+    "animate": ("asva_lightning.training.animate:animate", "one picture and one sound in, a video out"),
+}
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one command.
+
+    Args:
+        args: The words after ``python -m asva_lightning``; those of this process if not given.
+
+    Raises:
+        SystemExit: With a code other than 0 if the command failed or was asked to stop.
+    """
+    words = sys.argv[1:] if args is None else list(args)
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(_help())
+        return
+    if words[0] == "--version":
+        sys.stdout.write(f"asva-lightning {__version__}\n")
+        return
+    try:
+        _dispatch(words)
+    except AsvaError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(1) from error
+
+
+def _dispatch(words: list[str]) -> None:
+    """Import what the command needs, and nothing else, and run it."""
+    if words[0] in EXPERIMENT_COMMANDS:
+        # The signal that asks to stop may come while the imports below still run.
+        from asva_lightning.runs.preemption import Preemption
+
+        with Preemption() as preemption:
+            _log_to_terminal()
+            from asva_lightning.training.experiment import run
+
+            run(words, preemption if words[0] == "fit" else None)
+        return
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in COMMANDS:
+            _log_to_terminal()
+            _call(COMMANDS[name][0], name, words[length:])
+            return
+    sys.stderr.write(f"error: there is no command {words[0]!r}.\n\n{_help()}")
+    raise SystemExit(2)
+
+
+def _call(target: str, name: str, words: list[str]) -> None:
+    """Parse the words by the function's signature and call it; what it returns is the exit code."""
+    from jsonargparse import auto_cli
+
+    module, _, function = target.partition(":")
+    command: Callable[..., int | None] = getattr(importlib.import_module(module), function)
+    code = auto_cli(command, args=words, prog=f"python -m asva_lightning {name}", as_positional=True)
+    if code:
+        raise SystemExit(code)
+
+
+def _help() -> str:
+    lines = ["Audio-synchronised visual animation.", "", "usage: python -m asva_lightning COMMAND [...]", ""]
+    about = EXPERIMENT_COMMANDS | {name: text for name, (_, text) in COMMANDS.items()}
+    lines += [f"  {name:<14}{text}" for name, text in about.items()]
+    lines += ["", "COMMAND --help shows its settings. First steps: README.md, or", ""]
+    lines += ["  python -m asva_lightning fit --config experiments/quickstart.yaml", ""]
+    return "\n".join(lines)
+
+
+def _log_to_terminal() -> None:
+    """Our own messages go to the terminal, without decoration."""
+    package = logging.getLogger("asva_lightning")
+    if not package.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        package.addHandler(handler)
+        package.setLevel(logging.INFO)
+        package.propagate = True

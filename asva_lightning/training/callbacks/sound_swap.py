@@ -1,0 +1,122 @@
+"""Does the model listen? The same pictures with the right sound, with another clip's sound, and not moving at all."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from asva_lightning.data.batch import ClipSample
+from asva_lightning.diffusion import Animation
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.results import Results
+from asva_lightning.runs.folder import RunFolder
+from asva_lightning.training.callbacks.sampling import fixed_clips, pair_of, sample_together
+from asva_lightning.training.callbacks.sync_scores import judge
+from asva_lightning.training.task import AnimationTask
+
+ROWS = {
+    "truth": "the true video",
+    "right_sound": "sample with the right sound",
+    "other_sound": "sample with another clip's sound",
+    "still": "the still picture",
+}
+COLUMNS = {
+    "motion_correlation": "moves like the truth (r)",
+    "onset_f1": "onset F1",
+    "onset_motion_correlation": "onset-motion r",
+    "av_align": "AV-Align",
+}
+
+
+class SoundSwap(Callback):
+    """At the end of training, prints and keeps a table of scores on test clips.
+
+    Rows: the true video; samples with the right sound; samples with the sound of another clip of the same kind; the
+    still picture. All are judged against the true video and the true sound, so a model that does not listen scores
+    as high with another sound as with the right one.
+
+    Args:
+        clips: How many test clips.
+    """
+
+    def __init__(self, clips: int = 96) -> None:
+        if clips < 2:
+            raise ConfigurationError("SoundSwap needs at least two clips, to swap their sounds.")
+        self.clips = clips
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Judge, print, and write ``sound_swap/*.json`` and ``sound_swap/table.md`` into the run folder."""
+        if trainer.global_step < trainer.max_steps:
+            return
+        assert isinstance(pl_module, AnimationTask)
+        clips = fixed_clips(trainer, "test", self.clips)
+        right = [pair_of(clip) for clip in clips]
+        other = [replace(pair, waveform=clips[place].waveform) for pair, place in zip(right, other_of_same_kind(clips))]
+        mine = range(trainer.global_rank, len(clips), trainer.world_size)
+        still = {place: Animation(right[place], _still(clips[place])) for place in mine}
+        made = {
+            "truth": {place: Animation(right[place], clips[place].pixels) for place in mine},
+            "right_sound": sample_together(trainer, pl_module, right),
+            "other_sound": sample_together(trainer, pl_module, other),
+            "still": still,
+        }
+        results = {row: judge(trainer, pl_module, clips, animations) for row, animations in made.items()}
+        if trainer.is_global_zero:
+            run = RunFolder(Path(trainer.default_root_dir))
+            table = table_of(results)
+            write_table(run, results, table)
+            sys.stdout.write(f"\n{table}\n\n{next_commands(run)}\n")
+
+
+def other_of_same_kind(clips: Sequence[ClipSample]) -> list[int]:
+    """For each clip another one of its category, or of any category if it is alone; never itself."""
+    others = []
+    for place, clip in enumerate(clips):
+        same = [other for other in range(len(clips)) if clips[other].category == clip.category]
+        same = same if len(same) > 1 else list(range(len(clips)))
+        others.append(same[(same.index(place) + 1) % len(same)])
+    return others
+
+
+def table_of(results: dict[str, Results]) -> str:
+    """A Markdown table: one row a kind of video, one column a measure, each with its 95 % interval."""
+    rows = [["", *COLUMNS.values()], ["---"] + ["---:"] * len(COLUMNS)]
+    for row, result in results.items():
+        scores = [result.overall(name) for name in COLUMNS]
+        rows.append([ROWS[row], *(f"{score.mean:.2f} [{score.low:.2f}, {score.high:.2f}]" for score in scores)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows]
+    first = next(iter(results.values()))
+    count = max(first.overall(name).count for name in COLUMNS)
+    facts = ", ".join(f"{name} {value}" for name, value in first.facts.items())
+    return "\n".join([f"{count} test clips ({facts}); mean and 95 % interval over clips", "", *lines])
+
+
+def write_table(run: RunFolder, results: dict[str, Results], table: str) -> None:
+    """Keep the table and the values of every clip in the run folder."""
+    folder = run.path / "sound_swap"
+    folder.mkdir(exist_ok=True)
+    for row, result in results.items():
+        result.write(folder / f"{row}.json")
+    (folder / "table.md").write_text(table + "\n", encoding="utf-8")
+
+
+def next_commands(run: RunFolder) -> str:
+    """What to type next."""
+    command = "python -m asva_lightning"
+    return "\n".join(
+        [
+            "Next:",
+            f"  watch the samples:           open {run.page} in a browser",
+            f"  animate with your own sound: {command} animate --checkpoint {run.path} --audio FILE --output out.mp4",
+            f"  train it for longer:         {command} fit --config {run.config} --trainer.max_steps 3000",
+        ]
+    )
+
+
+def _still(clip: ClipSample) -> Tensor:
+    return clip.pixels[:, :1].expand(-1, clip.pixels.shape[1], -1, -1).contiguous()

@@ -1,0 +1,122 @@
+"""Synchronisation scores while training and in the test."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+
+from asva_lightning.data.batch import ClipSample
+from asva_lightning.diffusion import Animation
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.results import Results
+from asva_lightning.evaluation.score import Measure, score
+from asva_lightning.metrics.av_align import AVAlign
+from asva_lightning.metrics.clip import EvaluatedClip
+from asva_lightning.metrics.motion_correlation import MotionCorrelation
+from asva_lightning.metrics.onset_f1 import OnsetF1
+from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation
+from asva_lightning.runs.folder import RunFolder
+from asva_lightning.training.callbacks.sampling import fixed_clips, gather, pair_of, sample_together
+from asva_lightning.training.task import AnimationTask
+
+logger = logging.getLogger(__name__)
+
+
+def sync_measures() -> dict[str, Measure]:
+    """Measures that need no trained weights; motion correlation needs the true video."""
+    return {
+        "motion_correlation": MotionCorrelation(),
+        "onset_f1": OnsetF1(),
+        "onset_motion_correlation": OnsetMotionCorrelation(),
+        "av_align": AVAlign(),
+    }
+
+
+def merge(parts: Sequence[Results]) -> Results:
+    """Results of single clips, put together."""
+    values: dict[str, dict[str, float]] = {}
+    texts: dict[str, str] = {}
+    for part in parts:
+        texts |= part.texts
+        for name, of_clips in part.values.items():
+            values.setdefault(name, {}).update(of_clips)
+    return Results(values, texts, parts[0].facts if parts else {})
+
+
+def judge(
+    trainer: pl.Trainer,
+    task: AnimationTask,
+    clips: Sequence[ClipSample],
+    animations: Mapping[int, Animation],
+    measures: Mapping[str, Measure] | None = None,
+) -> Results:
+    """Judge this rank's animations against the true clips, and put the results of all ranks together.
+
+    Args:
+        trainer: Knows the ranks.
+        task: Knows the clip format and how samples were drawn.
+        clips: The true clips.
+        animations: Number of the clip to what this rank made of it. It is judged with the true sound.
+        measures: Name to measure; those that need no weights if not given.
+    """
+    guidance = task.sampling.guidance
+    facts = {"guidance audio": guidance.audio, "text": guidance.text, "sampling steps": task.sampling.steps}
+    mine = {}
+    for place, animation in animations.items():
+        clip = clips[place]
+        text = clip.text or clip.category
+        judged = EvaluatedClip(animation.pair.key, animation.pixels, clip.waveform, text, clip.pixels)
+        mine[place] = score([judged], measures or sync_measures(), task.format, facts)
+    return merge(gather(trainer, mine))
+
+
+class SyncScores(Callback):
+    """Animates fixed clips, judges how well they follow the sound, and logs ``sync/<measure>``.
+
+    Args:
+        every: Optimizer steps between scores.
+        clips: How many validation clips to judge.
+        test_clips: How many test clips to judge in ``test``; all if not given.
+        measures: Name to measure; those that need no weights if not given.
+    """
+
+    def __init__(
+        self,
+        every: int = 1000,
+        clips: int = 16,
+        test_clips: int | None = None,
+        measures: dict[str, Measure] | None = None,
+    ) -> None:
+        if every < 1 or clips < 1:
+            raise ConfigurationError("SyncScores needs every >= 1 and clips >= 1.")
+        self.every = every
+        self.clips = clips
+        self.test_clips = test_clips
+        self.measures = measures or sync_measures()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Judge where it is time."""
+        if trainer.global_step % self.every or trainer.fit_loop._should_accumulate():
+            return
+        assert isinstance(pl_module, AnimationTask)
+        results = self._score(trainer, pl_module, "validate", self.clips)
+        values = {f"sync/{name}": results.overall(name).mean for name in self.measures}
+        for log in trainer.loggers:
+            log.log_metrics(values, step=trainer.global_step)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Judge the test clips, and write the values of each."""
+        assert isinstance(pl_module, AnimationTask)
+        results = self._score(trainer, pl_module, "test", self.test_clips)
+        if trainer.is_global_zero:
+            path = RunFolder(Path(trainer.default_root_dir)).path / "test.json"
+            results.write(path)
+            logger.info("%s\n\nwritten to %s", results.table(), path)
+
+    def _score(self, trainer: pl.Trainer, task: AnimationTask, stage: str, count: int | None) -> Results:
+        clips = fixed_clips(trainer, stage, count)
+        animations = sample_together(trainer, task, [pair_of(clip) for clip in clips])
+        return judge(trainer, task, clips, animations, self.measures)

@@ -1,0 +1,240 @@
+"""fit, validate, test and predict: LightningCLI with run folders, automatic resume and time counted in steps."""
+
+import importlib.util
+import logging
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import lightning.pytorch as pl
+from jsonargparse import Namespace, set_parsing_settings
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from asva_lightning.data.datamodule import ClipDataModule
+from asva_lightning.errors import ConfigurationError, RunError
+from asva_lightning.runs.folder import RunFolder, open_run
+from asva_lightning.runs.lock import RunLock
+from asva_lightning.runs.preemption import Preemption
+from asva_lightning.training.callbacks import ProgressLines, SaveAndStop, SkippedClips
+from asva_lightning.training.metrics_logger import MetricsLogger
+
+logger = logging.getLogger(__name__)
+
+FOLDER_VARIABLE = "ASVA_RUN_FOLDER"
+"""Tells the processes that rank zero starts which folder it chose."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run is kept and how often it is looked at. All intervals are optimizer steps.
+
+    Args:
+        name: Name of the experiment.
+        root: Folder of all runs.
+        folder: Folder of this run, whatever its configuration.
+        fresh: Begin a new folder even if this configuration has one.
+        save_every: Steps between checkpoints.
+        keep: How many checkpoints to keep.
+        validate_every: Steps between validations; none while training if not given.
+    """
+
+    name: str = "run"
+    root: str = "runs"
+    folder: str | None = None
+    fresh: bool = False
+    save_every: int = 1000
+    keep: int = 2
+    validate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("save_every", "keep", "validate_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigurationError(f"--run.{name} must be at least 1, not {value}.")
+
+
+class BriefParser(LightningArgumentParser):
+    """A parser that, on an error, says what is wrong and where to look, without listing every option."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the message and leave with code 2."""
+        sys.stderr.write(f"error: {message}\nAll settings: python -m asva_lightning fit --help\n")
+        raise SystemExit(2) from ex
+
+
+class ExperimentCLI(LightningCLI):
+    """LightningCLI whose start command is also its resume command.
+
+    Args:
+        args: The words of the command line.
+        preemption: The flag that signals set.
+        held: Takes what must be given back when the command ends, however it ends.
+    """
+
+    def __init__(self, args: list[str], preemption: Preemption | None, held: ExitStack) -> None:
+        # Interpolations are resolved last, so that they follow overrides and later files.
+        set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+        self.preemption = preemption
+        self.held = held
+        super().__init__(
+            pl.LightningModule,
+            ClipDataModule,
+            subclass_mode_model=True,
+            save_config_callback=None,  # the run folder keeps the configuration, and may be started again
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_class=BriefParser,
+            parser_kwargs={"parser_mode": "omegaconf+"},
+            args=args,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add ``--run``; the clip format is given once, with the data."""
+        parser.add_class_arguments(Run, "run")
+        parser.link_arguments("data.format", "model.init_args.format")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the words that were given, wherever they came from."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Take the configuration from files and words only: a checkpoint must not overrule the command line."""
+
+    def before_instantiate_classes(self) -> None:
+        """Choose the run folder, and refuse settings that cannot work before anything costs time."""
+        config = self.config[self.subcommand]
+        self.options = Run(**{key: value for key, value in vars(config.run).items()})
+        if self.subcommand == "fit":
+            _count_in_steps(config.trainer, self.options)
+        self.folder = self._open_folder(config)
+        config.trainer.default_root_dir = str(self.folder.path)
+
+    def _open_folder(self, config: Namespace) -> RunFolder:
+        self._dump_config()
+        counted = {key: self.config_dump.get(key) for key in ("seed_everything", "trainer", "model", "data")}
+        training = self.subcommand == "fit"
+        given = os.environ.get(FOLDER_VARIABLE) or self.options.folder
+        run = open_run(
+            Path(self.options.root),
+            self.options.name,
+            counted | {"run": self.config_dump["run"]},
+            folder=Path(given) if given else None,
+            fresh=self.options.fresh and training,
+            writes=training and _is_rank_zero(),
+        )
+        if training and _is_rank_zero():
+            self.held.enter_context(RunLock(run.path))
+            os.environ[FOLDER_VARIABLE] = str(run.path)
+            self.held.callback(os.environ.pop, FOLDER_VARIABLE, None)
+            logger.info("Run folder: %s", run.path)
+        return run
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Add what every run has: its loggers, checkpoints, progress and the list of skipped clips."""
+        given = self._get(self.config_init, "trainer")
+        kwargs["logger"] = self._loggers(given.get("logger"))
+        trainer: Any = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.append(SkippedClips(self.folder))
+        if not sys.stderr.isatty():
+            trainer.callbacks = [callback for callback in trainer.callbacks if type(callback) is not TQDMProgressBar]
+            trainer.callbacks.append(ProgressLines())
+        if self.subcommand == "fit":
+            trainer.callbacks.append(
+                SaveAndStop(self.folder, self.options.save_every, self.options.keep, self.preemption)
+            )
+        made: pl.Trainer = trainer
+        return made
+
+    def _loggers(self, given: Any) -> list[Logger]:
+        """Files always; TensorBoard where it is installed, unless other loggers or none are asked for."""
+        files: list[Logger] = [MetricsLogger(self.folder)]
+        if given is None or given is True:
+            if importlib.util.find_spec("tensorboard") is None:
+                return files
+            return [*files, TensorBoardLogger(str(self.folder.path), name="", version="tensorboard")]
+        given = given if isinstance(given, list) else [given]
+        return files + [log for log in given if isinstance(log, Logger)]
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        """Continue from the newest checkpoint of the folder, or evaluate it.
+
+        Raises:
+            RunError: If there is nothing to evaluate.
+        """
+        words = super()._prepare_subcommand_kwargs(subcommand)
+        words["weights_only"] = True if words.get("weights_only") is None else words["weights_only"]
+        if words.get("ckpt_path") is None:
+            newest = self.folder.latest_checkpoint()
+            if newest is None and subcommand != "fit":
+                raise RunError(
+                    f"There is no checkpoint in {self.folder.checkpoints}. Run `fit` with the same configuration "
+                    "first, or give --run.folder or --ckpt_path."
+                )
+            words["ckpt_path"] = None if newest is None else str(newest)
+            if newest is not None:
+                logger.info("%s %s", "Continuing from" if subcommand == "fit" else "Evaluating", newest)
+        return words
+
+
+def _count_in_steps(trainer: Namespace, options: Run) -> None:
+    """The stream of clips is endless: training, validation and checkpoints are counted in optimizer steps.
+
+    Raises:
+        ConfigurationError: If nothing ends the training, or validation is counted in passes.
+    """
+    if trainer.max_steps in (-1, None) and trainer.max_time is None:
+        raise ConfigurationError(
+            "Nothing ends this training: the stream of clips is endless. Set --trainer.max_steps or --trainer.max_time."
+        )
+    if trainer.max_epochs is not None:
+        raise ConfigurationError("Training is counted in steps, not passes: use --trainer.max_steps, not max_epochs.")
+    if trainer.val_check_interval is not None:
+        raise ConfigurationError(
+            "Validation is counted in optimizer steps: use --run.validate_every, not --trainer.val_check_interval."
+        )
+    trainer.max_epochs = -1
+    trainer.check_val_every_n_epoch = None
+    if options.validate_every is None:
+        trainer.limit_val_batches = 0
+        trainer.val_check_interval = 1_000_000_000
+    else:
+        trainer.val_check_interval = options.validate_every * trainer.accumulate_grad_batches
+
+
+def run(args: list[str], preemption: Preemption | None = None) -> None:
+    """Run one of ``fit``, ``validate``, ``test`` and ``predict``.
+
+    Args:
+        args: The words of the command line.
+        preemption: The flag that signals set.
+
+    Raises:
+        ConfigurationError: If a configuration file does not exist.
+        SystemExit: As jsonargparse does where a word or a key is unknown; with code 75 if asked to stop.
+    """
+    _check_files(args)
+    with ExitStack() as held:
+        ExperimentCLI(args, preemption, held)
+
+
+def _is_rank_zero() -> bool:
+    """Whether this is the one process of the run that writes; known before there is a trainer."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _check_files(args: list[str]) -> None:
+    """A missing configuration file deserves a better message than a parser's."""
+    for place, word in enumerate(args):
+        name, equals, value = word.partition("=")
+        if name in ("--config", "-c"):
+            path = value if equals else (args[place + 1] if place + 1 < len(args) else "")
+            if path and not Path(path).is_file() and "\n" not in path and ":" not in path:
+                near = sorted(str(file) for file in Path("experiments").glob("**/*.yaml"))
+                known = f" Recipes here: {', '.join(near)}." if near else ""
+                raise ConfigurationError(f"The configuration {path} does not exist.{known}")

@@ -1,0 +1,49 @@
+"""A request to stop is a flag."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asva_lightning.runs.preemption import EXIT_PREEMPTED, Preemption
+
+TRAINING = """
+import sys, time
+from asva_lightning.runs.preemption import EXIT_PREEMPTED, Preemption
+preemption = Preemption().install()
+print("ready", flush=True)
+for step in range(1000):
+    time.sleep(0.02)
+    if preemption.asked:
+        print("saved because of", preemption.received.name)
+        sys.exit(EXIT_PREEMPTED)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_process_that_is_asked_ends_its_step_and_exits_with_the_agreed_code(number):
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINING],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=20)
+    assert said == f"saved because of {number.name}\n"
+    assert process.returncode == EXIT_PREEMPTED == 75
+
+
+def test_the_signals_are_given_back():
+    before = [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM)]
+    with Preemption() as preemption:
+        preemption.install()
+        assert not preemption.asked
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert preemption.asked
+        assert preemption.received == signal.SIGUSR1
+    assert [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM)] == before
