@@ -4,6 +4,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from asva_lightning import __version__
 from asva_lightning.errors import AsvaError
@@ -68,11 +69,20 @@ def _dispatch(words: list[str]) -> None:
 
 def _call(target: str, name: str, words: list[str]) -> None:
     """Parse the words by the function's signature and call it; what it returns is the exit code."""
-    from jsonargparse import auto_cli
+    from jsonargparse import ArgumentParser, auto_cli
+
+    class CommandParser(ArgumentParser):
+        """A parser that offers a parameter such as ``as_``, a word that Python keeps for itself, as ``--as``."""
+
+        def add_argument(self, *args: Any, **kwargs: Any) -> Any:
+            if args and args[0].startswith("--") and args[0].endswith("_"):
+                kwargs["dest"], args = args[0].lstrip("-"), (args[0].rstrip("_"), *args[1:])
+            return super().add_argument(*args, **kwargs)
 
     module, _, function = target.partition(":")
     command: Callable[..., int | None] = getattr(importlib.import_module(module), function)
-    code = auto_cli(command, args=words, prog=f"python -m asva_lightning {name}", as_positional=True)
+    prog = f"python -m asva_lightning {name}"
+    code = auto_cli(command, args=words, prog=prog, as_positional=True, parser_class=CommandParser)
     if code:
         raise SystemExit(code)
 

@@ -1,8 +1,15 @@
 """What every test may use."""
 
+import importlib.util
+import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -11,3 +18,58 @@ ROOT = Path(__file__).parent.parent
 def golden() -> Path:
     """The folder of reference numbers."""
     return ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def fill(golden) -> Callable:
+    """Makes weights that are a function of names and shapes: (state dict, kind) to state dict."""
+    spec = importlib.util.spec_from_file_location("golden_fill", golden / "fill.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.fill
+
+
+@pytest.fixture(scope="session")
+def reference(golden, fill) -> Callable:
+    """Reads reference numbers by name: their tensors, and facts and weights of the network where there is one."""
+
+    @cache
+    def read(name, kind=None):
+        found = SimpleNamespace(tensors=load_file(golden / f"{name}.safetensors"))
+        if kind is not None:
+            found.facts = json.loads((golden / f"{name}.json").read_text())
+            shapes = found.facts["state_dict_shapes"]
+            found.weights = fill({tensor: torch.zeros(shape) for tensor, shape in shapes.items()}, kind)
+        return found
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def small(fill):
+    """A small denoiser in which every layer has an effect, and inputs for it; see small_denoiser.py."""
+    from small_denoiser import SmallDenoiser  # not at the top, as few tests need the denoiser
+
+    return SmallDenoiser(fill)
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory) -> Path:
+    """Twelve mp4 files with sound in AVSync15's layout, only to be read; see clip_files.py.
+
+    Three classes, three clips of each to train and one to test; 3 s, 12 frames a second, 64 pixels wide and 48 high.
+    """
+    from clip_files import write_clip_folder  # not at the top, as few tests need media
+
+    folder = tmp_path_factory.mktemp("clips") / "clips"
+    write_clip_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synth_shards(tmp_path_factory) -> Path:
+    """Shards of 28 synthetic clips of 32 x 32 pixels, only to be read."""
+    from asva_lightning.data import SynthSync, SynthSyncSource, build
+
+    clips = SynthSync(kinds=["drum", "lamp", "firework", "frog"], train=16, validation=4, test=8, height=32, width=32)
+    return build(SynthSyncSource(clips), tmp_path_factory.mktemp("synth") / "shards").output

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from asva_lightning.data.manifest import DATASET_FILE, SampleRecord, write_description, write_split
 from asva_lightning.data.sources import ClipItem, ClipSource, MadeClip
-from asva_lightning.errors import ShardsError
+from asva_lightning.errors import ConfigurationError, MediaError, ShardsError
 from asva_lightning.worklist import Outcome, work
 
 logger = logging.getLogger(__name__)
@@ -40,10 +40,10 @@ class BuildReport:
         """The report, for a terminal."""
         counts = ", ".join(f"{count} {split}" for split, count in self.counts.items())
         lines = [f"{self.output}: {counts} clips, {len(self.left_out)} left out"]
-        reasons = Counter(reason for _, reason in self.left_out)
-        lines += [f"  {count} x {reason}" for reason, count in reasons.most_common() if count > 1]
-        lines += [f"  {key}: {reason}" for key, reason in self.left_out if reasons[reason] == 1]
-        return "\n".join(lines)
+        keys: dict[str, list[str]] = {}
+        for key, reason in self.left_out:
+            keys.setdefault(reason, []).append(key)
+        return "\n".join(lines + [f"  {', '.join(named)}: {reason}" for reason, named in keys.items()])
 
 
 def build(
@@ -51,7 +51,8 @@ def build(
 ) -> BuildReport:
     """Make a folder of shards, or of plain files, from a source of clips.
 
-    Work goes on in ``<output>.partial``, which becomes ``output`` at the end; stopped and started again, it continues.
+    Work goes on in ``<output>.partial``, and ``output`` appears at the end, complete; stopped and started again, it
+    continues.
 
     Args:
         source: The clips.
@@ -62,11 +63,14 @@ def build(
 
     Raises:
         ShardsError: If the output exists, or no clip is good.
+        ConfigurationError: If shards would hold nothing.
     """
+    if samples_per_shard < 1:
+        raise ConfigurationError(f"--samples_per_shard must be at least 1, not {samples_per_shard}.")
     output = Path(output)
     if output.exists():
         raise ShardsError(f"{output} exists. Delete it or choose another name; nothing was changed.")
-    unfinished = output.with_name(output.name + ".partial")
+    unfinished = output.absolute().with_name(f"{output.name}.partial")
     items = source.items()
     (unfinished / "clips").mkdir(parents=True, exist_ok=True)
     outcome = work(
@@ -84,19 +88,26 @@ def build(
         shutil.rmtree(unfinished)
         raise ShardsError(f"No clip of {len(items)} could be used, so nothing was written.\n{outcome.summary}")
     counts = dict(Counter(item.split for item in good))
+    result = unfinished / "result"
+    if result.exists():  # a build was stopped while it wrote this
+        shutil.rmtree(result)
+    result.mkdir()
     if layout == "shards":
-        _write_shards(unfinished, good, made, samples_per_shard)
-        write_description(unfinished, _description(source, good, counts, outcome))
+        _write_shards(result, good, made, samples_per_shard)
+        write_description(result, _description(source, good, counts, outcome))
     else:
-        _write_folder(unfinished, good, made)
-    shutil.rmtree(unfinished / "clips")
-    (unfinished / "journal.jsonl").unlink()
-    unfinished.rename(output)
+        _write_folder(result, good, made)
+    result.rename(output)
+    shutil.rmtree(unfinished)
     return BuildReport(output, counts, outcome.failures)
 
 
 def _make(source: ClipSource, folder: Path, item: ClipItem) -> dict[str, Any]:
-    return asdict(source.make(item, folder))
+    try:
+        return asdict(source.make(item, folder))
+    except MediaError as error:
+        # The key names the clip already, and one reason for many clips is to be told once.
+        raise ShardsError(error.reason) from error
 
 
 def _description(
@@ -111,8 +122,6 @@ def _description(
 
 
 def _write_shards(folder: Path, items: Iterable[ClipItem], made: dict[str, MadeClip], samples_per_shard: int) -> None:
-    for stale in folder.glob("*.tar"):
-        stale.unlink()
     by_split: dict[str, list[ClipItem]] = {}
     for item in items:
         by_split.setdefault(item.split, []).append(item)
@@ -128,7 +137,8 @@ def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeCli
     """Write one tar, then read off where the bytes of each member start."""
     from webdataset import TarWriter
 
-    with TarWriter(str(shard), mtime=0.0) as writer:
+    # PAX has no limit on the length of a name; a fixed time makes the same clips the same bytes.
+    with TarWriter(str(shard), mtime=0, format="PAX_FORMAT") as writer:
         for item in items:
             clip = made[item.key]
             about = {"text": item.text, "category": item.category, "seconds": clip.seconds, "fps": clip.fps}

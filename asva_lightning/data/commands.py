@@ -1,7 +1,10 @@
 """The commands ``shards build`` and ``shards info``."""
 
+import logging
 import sys
+from argparse import ArgumentError
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +15,24 @@ from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.sources import ClipSource, MediaFolder
 from asva_lightning.errors import ConfigurationError
 
+logger = logging.getLogger(__name__)
+
 
 def build_shards(
     source: str,
     output: str,
-    layout: Layout = "shards",
+    as_: Layout = "shards",
     workers: int = 2,
     samples_per_shard: int = 128,
-    test_share: float = 0.1,
-    minimum_seconds: float = 2.0,
+    test_share: float = MediaFolder.test_share,
+    minimum_seconds: float = MediaFolder.minimum_seconds,
 ) -> int:
     """Make shards from a folder of clips, or from a data set recipe such as shards/synthsync.yaml.
 
     Args:
         source: A folder with one subfolder a class (AVSync15's layout is understood), or a recipe.
         output: The folder to make.
-        layout: ``shards`` for WebDataset tars with a manifest, ``folder`` for plain files in AVSync15's layout.
+        as_: ``shards`` for WebDataset tars with a manifest, ``folder`` for plain files in AVSync15's layout.
         workers: Processes.
         samples_per_shard: Most samples in one shard.
         test_share: Share of clips kept for testing where no list says.
@@ -36,10 +41,13 @@ def build_shards(
     Returns:
         The exit code: 1 if clips had to be left out, else 0.
     """
-    made_of = (
-        _recipe(source) if source.endswith((".yaml", ".yml")) else MediaFolder(source, test_share, minimum_seconds)
-    )
-    report = build(made_of, output, layout, workers, samples_per_shard)
+    if source.endswith((".yaml", ".yml")):
+        made_of = _recipe(source)
+        if (test_share, minimum_seconds) != (MediaFolder.test_share, MediaFolder.minimum_seconds):
+            logger.warning("--test_share and --minimum_seconds have no effect: the recipe %s says it all.", source)
+    else:
+        made_of = MediaFolder(source, test_share, minimum_seconds)
+    report = build(made_of, output, as_, workers, samples_per_shard)
     sys.stdout.write(report.text + "\n")
     return 1 if report.left_out else 0
 
@@ -58,11 +66,10 @@ def show_shards(folder: str) -> None:
         shards = {sample.shard for sample in samples}
         size = sum((dataset.folder / shard).stat().st_size for shard in shards) / 2**20
         minutes = sum(sample.seconds for sample in samples) / 60
-        rates = sorted({round(sample.fps, 2) for sample in samples})
-        lengths = [sample.seconds for sample in samples]
+        lengths, rates = _span([sample.seconds for sample in samples]), _span([sample.fps for sample in samples])
         lines.append(
-            f"{split}: {len(samples)} clips of {min(lengths):.1f} to {max(lengths):.1f} s, {minutes:.1f} min in all, "
-            f"{rates[0]:g} to {rates[-1]:g} frames a second, {len(shards)} shards, {size:.1f} MiB"
+            f"{split}: {len(samples)} clips of {lengths} s, {minutes:.1f} min in all, {rates} frames a second, "
+            f"{len(shards)} shard{'s' * (len(shards) > 1)}, {size:.1f} MiB"
         )
         counts = Counter(sample.text for sample in samples)
         lines += [f"  {count:6d}  {text}" for text, count in sorted(counts.items())]
@@ -71,14 +78,29 @@ def show_shards(folder: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
+def _span(values: Sequence[float]) -> str:
+    """The lowest and the highest value, or the one there is."""
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _recipe(path: str) -> ClipSource:
-    """The source that a YAML recipe describes by ``class_path`` and ``init_args``."""
+    """The source that a YAML recipe describes by ``class_path`` and ``init_args``.
+
+    Raises:
+        ConfigurationError: If there is no such recipe, or it describes no source.
+    """
     from jsonargparse import ArgumentParser
 
     if not Path(path).is_file():
         raise ConfigurationError(f"The data set recipe {path} does not exist. Recipes lie in shards/.")
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(ClipSource, "source")
-    content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    source: ClipSource = parser.instantiate_classes(parser.parse_object({"source": content})).source
+    parser.add_argument("--source", type=ClipSource, required=True)
+    try:
+        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        source: ClipSource = parser.instantiate_classes(parser.parse_object({"source": content})).source
+    except (yaml.YAMLError, ArgumentError) as error:
+        raise ConfigurationError(
+            f"The recipe {path} cannot be used: {error}\nCompare shards/synthsync.yaml."
+        ) from error
     return source

@@ -63,6 +63,12 @@ class ClipDataModule(pl.LightningDataModule):
         self.generator = generator
         self.pin_memory = pin_memory
         self._training: TrainingLoader | None = None
+        self._fitting: dict[str, list[SampleRecord]] = {}
+        for name, least in (("batch_size", 1), ("workers", 0), ("clips_per_sample", 1)):
+            if getattr(self, name) < least:
+                raise ConfigurationError(f"--data.{name} must be at least {least}, not {getattr(self, name)}.")
+        if not 0 <= flip <= 1:
+            raise ConfigurationError(f"--data.flip is a share of clips from 0 to 1, not {flip}.")
 
     def prepare_data(self) -> None:
         """Generate the shards on first use, once on each node.
@@ -87,8 +93,8 @@ class ClipDataModule(pl.LightningDataModule):
     def setup(self, stage: str) -> None:
         """Check that shards and format fit each other, before anything costs time."""
         dataset = Dataset.open(self.shards)
-        for split in ("train",) if stage == "fit" else ():
-            self._samples(dataset, split)
+        if stage == "fit":
+            self._samples(dataset, "train")
         self._samples(dataset, self._fixed_split(dataset, stage))
 
     def train_dataloader(self) -> TrainingLoader:
@@ -158,8 +164,12 @@ class ClipDataModule(pl.LightningDataModule):
         return self.validation_split or ("validation" if "validation" in dataset.splits else "test")
 
     def _samples(self, dataset: Dataset, split: str) -> list[SampleRecord]:
-        """The samples of a split that are long and fast enough for the format."""
-        samples = dataset.samples(split)
+        """The samples of a split that are long enough for the format; the check is made, and warned of, once."""
+        if split not in self._fitting:
+            self._fitting[split] = self._checked(dataset.samples(split), split)
+        return self._fitting[split]
+
+    def _checked(self, samples: list[SampleRecord], split: str) -> list[SampleRecord]:
         fastest = max(sample.fps for sample in samples)
         if self.format.fps > fastest + 1:
             raise ConfigurationError(

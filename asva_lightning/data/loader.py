@@ -70,22 +70,22 @@ class FixedLoader:
 
     Args:
         clips: The list.
-        sampler: Which clips this rank takes.
+        places: Which clips this rank takes (an attribute called "sampler" would make Lightning look for more).
         workers: Processes that read clips.
         pin_memory: Whether batches are made in page-locked memory.
     """
 
-    def __init__(self, clips: FixedClips, sampler: FixedSampler, workers: int = 0, pin_memory: bool = False) -> None:
+    def __init__(self, clips: FixedClips, places: FixedSampler, workers: int = 0, pin_memory: bool = False) -> None:
         self.clips = clips
-        self.sampler = sampler
+        self.places = places
         self.workers = workers
         self.pin_memory = pin_memory
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.places)
 
     def __iter__(self) -> Iterator[ClipBatch]:
-        for batch in make_loader(self.clips, self.sampler, self.workers, self.pin_memory):
+        for batch in make_loader(self.clips, self.places, self.workers, self.pin_memory):
             yield good_batch(batch)
 
 

@@ -66,6 +66,9 @@ class Dataset:
         description = _parse(path.read_text(encoding="utf-8"), path)
         if description.get("layout") != LAYOUT:
             raise ShardsError(f"{path} is of layout {description.get('layout')!r}, not {LAYOUT!r}. Build it again.")
+        missing = [name for name in ("made_from", "splits") if not isinstance(description.get(name), dict)]
+        if missing:
+            raise ShardsError(f"{path} is damaged: it has no {' and no '.join(missing)}. Build the shards again.")
         return cls(folder, description)
 
     @property
@@ -81,9 +84,13 @@ class Dataset:
         """
         path = self.folder / f"{split}.jsonl"
         if split not in self.splits or not path.is_file():
-            raise ShardsError(f"{self.folder} has no split {split!r}, only {', '.join(self.splits) or 'none'}.")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        samples = [_record(line, path, number) for number, line in enumerate(lines, start=1)]
+            raise ShardsError(
+                f"{self.folder} has no split {split!r}, only {', '.join(self.splits) or 'none'}. "
+                "Choose one of these, or build the shards again from clips that have that split."
+            )
+        # Texts may hold characters that splitlines takes for the end of a line.
+        lines = path.read_text(encoding="utf-8").split("\n")
+        samples = [_record(line, path, number) for number, line in enumerate(lines, start=1) if line.strip()]
         if not samples:
             raise ShardsError(f"The split {split!r} of {self.folder} is empty. Build it again from more clips.")
         for shard in sorted({sample.shard for sample in samples}):

@@ -111,7 +111,7 @@ class MediaFolder(ClipSource):
         texts = self._texts()
         items: dict[str, ClipItem] = {}
         for split, file in self._files():
-            category = Path(file).parent.name or Path(self.path).name
+            category = Path(file).parent.name or self._name
             key = f"{category}/{Path(file).stem}".replace(".", "_")
             if key in items:
                 raise ShardsError(
@@ -128,7 +128,7 @@ class MediaFolder(ClipSource):
 
     def make(self, item: ClipItem, folder: Path) -> MadeClip:
         """Look at the file as it is; it goes into the shards byte for byte."""
-        path = self.root / item.origin
+        path = (self.root / item.origin).absolute()  # a build may be continued from another place
         if not path.is_file():
             raise MediaError(path, "the list names this file, but it does not exist")
         info = probe(path)
@@ -136,13 +136,18 @@ class MediaFolder(ClipSource):
             raise MediaError(path, "has no picture" if info.has_sound else "has no sound")
         if info.seconds < self.minimum_seconds:
             raise MediaError(path, f"is {info.seconds:.2f} s long, shorter than {self.minimum_seconds:g} s")
-        for start in (0.0, info.seconds - LOOK.seconds):
+        for start in (0.0, max(0.0, info.seconds - LOOK.seconds)):
             read_clip(path, LOOK, start)
         return MadeClip(str(path), info.seconds, info.fps)
 
     def describe(self) -> dict[str, Any]:
         """The folder and how it is split."""
-        return {"source": "folder", **asdict(self), "path": Path(self.path).name}
+        return {"source": "folder", **asdict(self), "path": self._name}
+
+    @property
+    def _name(self) -> str:
+        """Name of the folder, also where the path is a dot."""
+        return Path(self.path).resolve().name
 
     def _texts(self) -> dict[str, str]:
         path = Path(self.path) / "class_mapping.json"
@@ -150,8 +155,10 @@ class MediaFolder(ClipSource):
             return {}
         try:
             texts = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise ShardsError(f"{path} is no JSON: {error}. It maps folder names to class texts.") from error
+        if not isinstance(texts, dict):
+            raise ShardsError(f"{path} holds no JSON object. It maps folder names to class texts.")
         return {str(name): str(text) for name, text in texts.items()}
 
     def _files(self) -> list[tuple[str, str]]:

@@ -96,7 +96,7 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         """Make the keys and values of text and sound, which depend on neither the noise nor its level.
 
         Args:
-            conditions: Of ``b`` clips.
+            conditions: Of ``b`` clips; frozen encoders may give them in another floating-point type than the network's.
             frames: Number of frames ``f`` of these clips.
 
         Returns:
@@ -105,7 +105,8 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         Raises:
             ConfigurationError: If the audio mask is for another number of frames.
         """
-        text = tuple(block.attn2.keys_values(conditions.text) for block in self._blocks)
+        of_text = conditions.text.to(self.dtype)
+        text = tuple(block.attn2.keys_values(of_text) for block in self._blocks)
         if conditions.audio is None:
             return PreparedConditions(text)
         mask = conditions.audio_mask
@@ -114,7 +115,8 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         if mask.shape[-2] != frames:
             raise ConfigurationError(f"The audio mask is for {mask.shape[-2]} frames, but the clip has {frames}.")
         tokens = TokensOfFrames.from_mask(mask)
-        audio = tuple(tokens.gather(block.attn_audio.keys_values(conditions.audio)) for block in self._blocks)
+        of_audio = conditions.audio.to(self.dtype)
+        audio = tuple(tokens.gather(block.attn_audio.keys_values(of_audio)) for block in self._blocks)
         return PreparedConditions(text, audio, tokens.padding(len(conditions.audio)))
 
     def forward(self, sample: Tensor, timestep: Tensor, conditions: Conditions | PreparedConditions) -> Tensor:

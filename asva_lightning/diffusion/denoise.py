@@ -26,7 +26,7 @@ def denoise(
     """Sample latents.
 
     Args:
-        unet: The network.
+        unet: The network; in whatever floating-point type it is, the walk itself keeps that of the noise.
         image_latents: The first frame, ``(b, c, h, w)``; it stays as it is.
         noise: Where the other frames start, ``(b, c, f - 1, h, w)``.
         conditions: Text and sound of the clips.
@@ -48,8 +48,8 @@ def denoise(
         sample = torch.cat([first, scheduler.scale_model_input(rest, timestep)], dim=2)
         predictions: dict[Pass, Tensor] = {}
         for passes, prepared in groups:
-            stacked = unet(sample.repeat(len(passes), 1, 1, 1, 1), timestep[None], prepared)
-            predictions |= dict(zip(passes, stacked.chunk(len(passes))))
+            stacked = unet(sample.repeat(len(passes), 1, 1, 1, 1).to(unet.dtype), timestep[None], prepared)
+            predictions |= dict(zip(passes, stacked.to(rest.dtype).chunk(len(passes))))
         rest = scheduler.step(combine(predictions, weights)[:, :, 1:], timestep, rest).prev_sample
         if on_step:
             on_step(number, rest)

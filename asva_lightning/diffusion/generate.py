@@ -42,6 +42,11 @@ class Animation:
     pixels: Tensor
 
 
+def clip_name(key: str, start: float) -> str:
+    """A file name for the clip that starts so many seconds into a sample."""
+    return f"{key.replace('/', '-')}-{start:.2f}".replace(".", "_")
+
+
 def share(count: int, rank: int, world_size: int) -> list[int]:
     """The part of ``count`` items that a rank works on.
 

@@ -1,5 +1,6 @@
 """AnimationPipeline: pictures and sounds in, videos out."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ from asva_lightning.encoders import Conditioner, to_floats, to_pixels
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
 
+METHOD_OPTIONS = {"skip_prk_steps": True, "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False}
+"""The settings of Stable Diffusion 1.5's schedulers; each scheduler has some of them."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -24,21 +28,19 @@ class Sampling:
         scheduler: A scheduler class of diffusers; it gets the noise schedule of the objective.
         steps: Number of steps.
         guidance: How strongly to follow text and sound.
-        options: Further settings of the scheduler.
+        options: Further settings of the scheduler; those of Stable Diffusion that it has, if not given.
     """
 
     scheduler: str = "PNDMScheduler"
     steps: int = 50
     guidance: Guidance = field(default_factory=Guidance)
-    options: dict[str, Any] = field(
-        default_factory=lambda: {"skip_prk_steps": True, "steps_offset": 1, "set_alpha_to_one": False}
-    )
+    options: dict[str, Any] | None = None
 
     def make_scheduler(self, objective: Objective) -> Any:
         """The scheduler that belongs to an objective.
 
         Raises:
-            ConfigurationError: If diffusers has no such scheduler.
+            ConfigurationError: If diffusers has no such scheduler, or the scheduler has no such setting.
         """
         import diffusers
 
@@ -48,7 +50,15 @@ class Sampling:
                 f"diffusers has no scheduler {self.scheduler!r}. Use one of its names, such as PNDMScheduler, "
                 "DDIMScheduler or DPMSolverMultistepScheduler."
             )
-        return kind(**objective.schedule_config, **self.options)
+        known = inspect.signature(kind).parameters
+        options = self.options
+        if options is None:
+            options = {name: value for name, value in METHOD_OPTIONS.items() if name in known}
+        settings = {**objective.schedule_config, **options}
+        for name in settings:
+            if name not in known:
+                raise ConfigurationError(f"{self.scheduler} has no setting {name!r}. It has: {', '.join(known)}.")
+        return kind(**settings)
 
 
 @dataclass(frozen=True)

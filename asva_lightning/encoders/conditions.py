@@ -52,13 +52,15 @@ class Conditions:
         """Several batches of equal size one after the other, as guidance needs them.
 
         Raises:
-            ConfigurationError: If some parts have audio and others have none.
+            ConfigurationError: If some parts have audio, or an audio mask, and others have none.
         """
         audio = [part.audio for part in parts if part.audio is not None]
         if audio and len(audio) != len(parts):
             raise ConfigurationError("Conditions with and without audio cannot share one batch; run them one by one.")
-        masks = [part.audio_mask for part in parts if part.audio_mask is not None]
-        mask = masks[0] if masks else None
-        if mask is not None and mask.ndim == 3:
-            mask = torch.cat(masks)
+        mask = parts[0].audio_mask
+        if any(part.audio_mask is not mask for part in parts) or (mask is not None and mask.ndim == 3):
+            of_clips = [part.audio_mask.expand(len(part.text), -1, -1) for part in parts if part.audio_mask is not None]
+            if len(of_clips) != len(parts):
+                raise ConfigurationError("Conditions with and without an audio mask cannot share one batch.")
+            mask = torch.cat(of_clips)
         return cls(torch.cat([part.text for part in parts]), torch.cat(audio) if audio else None, mask)

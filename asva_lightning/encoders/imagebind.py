@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -169,8 +170,14 @@ class ImageBind(nn.Module):
             )
         try:
             state_dict = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except UnpicklingError as error:
+            reason = "it holds other objects, which are not safe to load"
+            raise WeightsError(f"{path} is not a file of tensors ({reason}). Download it again.") from error
         except (RuntimeError, ValueError, EOFError, OSError) as error:
             raise WeightsError(f"{path} is not a file of tensors ({error}). Download it again.") from error
+        if not isinstance(state_dict, Mapping):
+            kind = type(state_dict).__name__
+            raise WeightsError(f"{path} is not a file of tensors (it holds a {kind}). Download it again.")
         return cls.from_original(state_dict, heads)
 
     def trunk(self, mel: Tensor) -> Tensor:

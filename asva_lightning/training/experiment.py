@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import lightning.pytorch as pl
 from jsonargparse import Namespace, set_parsing_settings
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -142,7 +142,7 @@ class ExperimentCLI(LightningCLI):
         trainer: Any = super().instantiate_trainer(**kwargs)
         trainer.callbacks.append(SkippedClips(self.folder))
         if not sys.stderr.isatty():
-            trainer.callbacks = [callback for callback in trainer.callbacks if type(callback) is not TQDMProgressBar]
+            trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, ProgressBar)]
             trainer.callbacks.append(ProgressLines())
         if self.subcommand == "fit":
             trainer.callbacks.append(

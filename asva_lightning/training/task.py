@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -13,7 +14,8 @@ from torchmetrics import MeanMetric
 from asva_lightning.data.batch import ClipBatch
 from asva_lightning.data.randomness import Purpose, numpy_generator, torch_generator
 from asva_lightning.denoiser import AVSyncUNet
-from asva_lightning.diffusion import AnimationPipeline, Objective, Sampling
+from asva_lightning.diffusion import AnimationPipeline, Objective, Pair, Sampling, generate
+from asva_lightning.diffusion.generate import clip_name, write_animation
 from asva_lightning.encoders import Conditioner, drop
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
@@ -115,6 +117,20 @@ class AnimationTask(pl.LightningModule):
     def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
         """As in validation, on the test clips."""
         self._evaluate(batch, "test/loss")
+
+    def predict_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Animate the first frame of each clip with its sound, into ``predictions/`` of the run folder."""
+        pairs = [
+            Pair(clip_name(key, start), pixels[:, 0], waveform, text, number)
+            for key, start, pixels, waveform, text, number in zip(
+                batch.keys, batch.starts.tolist(), batch.pixels, batch.waveform, batch.texts, batch.positions.tolist()
+            )
+        ]
+        animations = generate(self.pipeline, pairs, seed=self.seed, device=self.device)
+        folder = Path(self.trainer.default_root_dir) / "predictions"
+        for animation, real in zip(animations, batch.real.tolist()):
+            if real:
+                write_animation(self.pipeline, animation, folder, {"seed": self.seed, "step": self.trainer.global_step})
 
     def _evaluate(self, batch: ClipBatch, name: str) -> None:
         positions = batch.positions.tolist()

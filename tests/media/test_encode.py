@@ -89,7 +89,7 @@ def test_sound_keeps_its_loudness_and_length(tmp_path):
     write_clip(tmp_path / "clip.mp4", GREY, 6, waveform, 16_000)
     sound = read_sound(tmp_path / "clip.mp4", 16_000)
     assert len(sound) == 16_000
-    assert (sound - waveform)[20:-20].abs().max() < 0.03
+    assert (sound - waveform)[20:-20].abs().max() < 0.05
 
 
 def test_the_same_clip_gives_the_same_bytes(tmp_path):

@@ -1,7 +1,7 @@
 """A sync measure is worth something if it falls when the sound is shifted.
 
-How far it can fall steadily depends on the measure. The events of SynthSync are at least 0.36 s apart. A measure that
-matches events within a window is at its lowest once the shift has left the window, and from about 0.3 s on it meets
+How far it can fall steadily depends on the measure. The events of SynthSync are at least 0.62 s apart. A measure that
+matches events within a window is at its lowest once the shift has left the window, and from about 0.5 s on it meets
 the neighbouring events by chance; a correlation of smoothed curves falls steadily to 0.4 s.
 """
 
@@ -57,7 +57,7 @@ def scores(request, sources):
     return request.param, table
 
 
-@pytest.mark.parametrize(("name", "least"), [("onset_f1", 0.8), ("onset_motion_correlation", 0.6), ("av_align", 0.5)])
+@pytest.mark.parametrize(("name", "least"), [("onset_f1", 0.7), ("onset_motion_correlation", 0.6), ("av_align", 0.5)])
 def test_the_truth_is_near_the_top(name, least, scores):
     _, table = scores
     assert table[name][0.0] > least

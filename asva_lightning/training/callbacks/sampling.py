@@ -9,6 +9,7 @@ import torch
 from asva_lightning.data.batch import ClipSample
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.diffusion import Animation, Pair, generate, share
+from asva_lightning.diffusion.generate import clip_name
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.training.task import AnimationTask
 
@@ -32,8 +33,7 @@ def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> list[Clip
 
 def pair_of(clip: ClipSample) -> Pair:
     """The first frame of a clip with its sound."""
-    name = f"{clip.key.replace('/', '-')}-{clip.start:.2f}".replace(".", "_")
-    return Pair(name, clip.pixels[:, 0], clip.waveform, clip.text, clip.position)
+    return Pair(clip_name(clip.key, clip.start), clip.pixels[:, 0], clip.waveform, clip.text, clip.position)
 
 
 def sample_together(trainer: pl.Trainer, task: AnimationTask, pairs: Sequence[Pair]) -> dict[int, Animation]:

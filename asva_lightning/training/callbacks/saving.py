@@ -65,7 +65,7 @@ class SaveAndStop(Checkpoint):
         if trainer.is_global_zero:
             _remove(unfinished)
         trainer.strategy.barrier("before checkpoint")
-        trainer.save_checkpoint(unfinished)
+        trainer.save_checkpoint(unfinished, weights_only=False)
         trainer.strategy.barrier("checkpoint written")
         if trainer.is_global_zero:
             _remove(final)

@@ -8,11 +8,12 @@ from asva_lightning.data.synthsync.kinds.kind import Kind
 from asva_lightning.data.synthsync.motion import flash, pulse
 from asva_lightning.data.synthsync.shapes import Array, Capsule, Ellipse
 from asva_lightning.data.synthsync.tones import hiss, place, ring
-from asva_lightning.data.synthsync.track import EventTrack, irregular_onsets
+from asva_lightning.data.synthsync.track import LONGEST_GAP, EventTrack, irregular_onsets
 
-# In units of the square a second squared: an arc from bounce to bounce is GRAVITY / 8 * interval ** 2 high.
-GRAVITY = 6.0
-LONGEST_ARC = 1.25
+# In units of the square a second squared: an arc from bounce to bounce is GRAVITY / 8 * interval ** 2 high. So the
+# longest arc just stays inside the square.
+GRAVITY = 5.1
+LONGEST_ARC = LONGEST_GAP
 RADIUS = 0.3
 PAD = 0.7
 

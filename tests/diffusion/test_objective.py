@@ -1,0 +1,94 @@
+"""The objective against formulas written out with numpy."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from asva_lightning.diffusion import EpsilonTarget, Objective, VelocityTarget
+
+STEPS = 1000
+LEVELS = torch.tensor([0, 400, 999])
+
+
+def signal_share(start=0.00085, end=0.012):
+    """The share of signal left at each level, shaped for clips ``(b, c, f, h, w)``."""
+    betas = np.linspace(start**0.5, end**0.5, STEPS) ** 2
+    return np.cumprod(1 - betas)[LEVELS.numpy()][:, None, None, None, None]
+
+
+@pytest.fixture
+def clips():
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(3, 4, 5, 2, 3, generator=generator) for _ in range(3)]  # latents, noise, prediction
+
+
+def test_noise_is_added_to_all_frames_but_the_first(clips):
+    latents, noise, _ = clips
+    noisy = Objective().add_noise(latents, noise, LEVELS)
+    share = signal_share()
+    expected = np.sqrt(share) * latents.numpy() + np.sqrt(1 - share) * noise.numpy()
+    assert torch.equal(noisy[:, :, 0], latents[:, :, 0])
+    assert_allclose(noisy[:, :, 1:], expected[:, :, 1:], atol=1e-5)
+
+
+def test_epsilon_is_the_default_target(clips):
+    latents, noise, prediction = clips
+    loss = Objective().loss(prediction, latents, noise, LEVELS)
+    expected = ((prediction - noise)[:, :, 1:].numpy() ** 2).mean(axis=(1, 2, 3, 4))
+    assert loss.shape == (3,)
+    assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_velocity(clips):
+    latents, noise, prediction = clips
+    share = signal_share()
+    velocity = np.sqrt(share) * noise.numpy() - np.sqrt(1 - share) * latents.numpy()
+    loss = Objective(VelocityTarget()).loss(prediction, latents, noise, LEVELS)
+    expected = ((prediction.numpy() - velocity)[:, :, 1:] ** 2).mean(axis=(1, 2, 3, 4))
+    assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_the_schedule_is_as_configured(clips):
+    latents, noise, _ = clips
+    objective = Objective(beta_start=0.0001, beta_end=0.02, beta_schedule="scaled_linear", steps=STEPS)
+    noisy = objective.add_noise(latents, noise, LEVELS)
+    share = signal_share(0.0001, 0.02)
+    expected = np.sqrt(share) * latents.numpy() + np.sqrt(1 - share) * noise.numpy()
+    assert_allclose(noisy[:, :, 1:], expected[:, :, 1:], atol=1e-5)
+
+
+@pytest.mark.parametrize("target", [EpsilonTarget(), VelocityTarget()], ids=lambda target: target.prediction_type)
+def test_the_first_frame_does_not_count(clips, target):
+    objective = Objective(target)
+    loss = objective.loss(*clips, LEVELS)
+    changed = [tensor.clone() for tensor in clips]
+    for tensor in changed:
+        tensor[:, :, 0] += 7
+    assert torch.equal(objective.loss(*changed, LEVELS), loss)
+    changed[0][:, :, 1] += 7
+    changed[1][:, :, 1] -= 7
+    assert (objective.loss(*changed, LEVELS) > loss).all()
+
+
+@pytest.mark.parametrize("target", [EpsilonTarget(), VelocityTarget()], ids=lambda target: target.prediction_type)
+def test_the_target_has_no_loss_and_leads_back_to_the_clean_latents(clips, target):
+    latents, noise, _ = clips
+    objective = Objective(target)
+    schedule = objective._schedule
+    perfect = target(schedule, latents, noise, LEVELS)
+    assert objective.loss(perfect, latents, noise, LEVELS).tolist() == [0, 0, 0]
+    noisy = objective.add_noise(latents, noise, LEVELS)
+    # Our targets mean what diffusers' schedulers take them for, so that training and sampling agree.
+    back = [
+        schedule.step(perfect[clip], int(level), noisy[clip]).pred_original_sample for clip, level in enumerate(LEVELS)
+    ]
+    limit = schedule.config.clip_sample_range
+    expected = latents[:, :, 1:].clamp(-limit, limit)
+    assert_allclose(torch.stack(back)[:, :, 1:], expected, atol=1e-3)
+
+
+def test_loss_is_summed_in_full_precision(clips):
+    latents, noise, prediction = clips
+    loss = Objective().loss(prediction.bfloat16(), latents, noise, LEVELS)
+    assert loss.dtype == torch.float32

@@ -1,0 +1,45 @@
+"""The front door."""
+
+import subprocess
+import sys
+
+import pytest
+
+from asva_lightning import __version__
+from asva_lightning.cli import main
+
+
+def test_help_lists_every_command_and_imports_nothing_heavy(capsys):
+    main(["--help"])
+    text = capsys.readouterr().out
+    for command in ("fit", "validate", "test", "predict", "shards build", "shards info", "animate"):
+        assert f"  {command}" in text
+    code = (
+        "import sys; from asva_lightning.cli import main; main(['--help']); "
+        "print([name for name in ('torch', 'lightning', 'diffusers', 'av') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(capsys):
+    main(["--version"])
+    assert __version__ in capsys.readouterr().out
+
+
+def test_an_unknown_command_shows_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["trian"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "no command 'trian'" in error
+    assert "fit" in error
+
+
+@pytest.mark.parametrize("command", [["fit"], ["shards", "build"], ["shards", "info"], ["animate"]])
+def test_every_command_has_a_help_of_its_own(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "asva_lightning", *command, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout

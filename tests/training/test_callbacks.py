@@ -1,0 +1,94 @@
+"""What callbacks leave in the run folder."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from runs_for_tests import fit, only_run, words
+
+from asva_lightning.cli import main
+from asva_lightning.media import ClipFormat, probe, read_clip
+
+SWAP = "--trainer.callbacks+=asva_lightning.training.callbacks.SoundSwap"
+
+
+@pytest.fixture(scope="module")
+def run(synth_shards, tmp_path_factory):
+    return fit(synth_shards, tmp_path_factory.mktemp("callbacks"), SWAP)
+
+
+def test_samples_are_videos_with_sound_strips_and_facts(run):
+    for step in (0, 2):
+        folder = run / "samples" / f"step_{step:06d}"
+        videos = sorted(folder.glob("*.mp4"))
+        assert len(videos) == 2
+        for video in videos:
+            info = probe(video)
+            assert (info.has_sound, info.width, info.height) == (True, 128, 128)
+            assert info.seconds == pytest.approx(2.0, abs=0.05)
+            facts = json.loads(video.with_suffix(".json").read_text())
+            assert facts["step"] == step
+            assert (folder / facts["reference"]).is_file()
+            picture = np.asarray(Image.open(folder / facts["picture"]))
+            first = read_clip(video, ClipFormat(12, 6, 32, 32)).pixels[:, 0].permute(1, 2, 0).numpy()
+            assert np.abs(picture.astype(int) - first.astype(int)).mean() < 6, "frame 0 is the picture"
+            assert Image.open(folder / facts["strip"]).width > 1000
+
+
+def test_the_same_clips_and_noise_at_every_step(run):
+    names = [{path.name for path in folder.glob("*.mp4")} for folder in sorted((run / "samples").glob("step_*"))]
+    assert len(names) == 2
+    assert names[0] == names[1]
+
+
+def test_scores_and_throughput_are_logged(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    names = {name for row in rows for name in row}
+    for measure in ("motion_correlation", "onset_f1", "onset_motion_correlation", "av_align"):
+        assert f"sync/{measure}" in names
+    assert {"throughput/clips_per_second", "throughput/data_wait", "train/loss", "validation/loss"} <= names
+
+
+def test_the_page_shows_every_step(run):
+    page = (run / "index.html").read_text()
+    assert "step_000000/" in page
+    assert "step_000002/" in page
+
+
+def test_sound_swap_compares_truth_samples_and_stillness(run):
+    scores = {
+        row: json.loads((run / "sound_swap" / f"{row}.json").read_text())["scores"]["motion_correlation"]["all"]
+        for row in ("truth", "right_sound", "other_sound", "still")
+    }
+    assert scores["truth"]["mean"] == pytest.approx(1.0)
+    assert scores["still"]["mean"] == 0.0
+    assert -1 <= scores["right_sound"]["mean"] <= 1
+    assert {score["count"] + score["left_out"] for score in scores.values()} == {8}
+    table = (run / "sound_swap" / "table.md").read_text()
+    assert table.count("|") > 20
+    assert "95 % interval" in table
+
+
+def test_sound_swap_ends_with_three_commands(synth_shards, tmp_path, capsys):
+    run = fit(synth_shards, tmp_path, SWAP)
+    printed = capsys.readouterr().out
+    assert f"animate --checkpoint {run} --audio FILE" in printed
+    assert printed.count("\n  ") >= 3
+
+
+def test_a_bad_clip_is_skipped_logged_and_listed(synth_shards, tmp_path, caplog):
+    import shutil
+
+    shards = tmp_path / "shards"
+    shutil.copytree(synth_shards, shards)
+    line = (shards / "train.jsonl").read_text().splitlines()[0]
+    sample = json.loads(line)
+    with (shards / sample["shard"]).open("r+b") as tar:
+        tar.seek(sample["offset"])
+        tar.write(bytes(sample["size"]))
+    main(words("fit", shards, tmp_path / "runs", "--trainer.max_steps=5"))
+    run = only_run(tmp_path / "runs")
+    listed = [json.loads(line) for line in (run / "bad_clips.jsonl").read_text().splitlines()]
+    assert {(entry["shard"], entry["key"]) for entry in listed} == {(sample["shard"], sample["key"])}
+    assert sample["key"] in caplog.text
