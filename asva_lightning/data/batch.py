@@ -1,7 +1,8 @@
 """What a shard gave: one clip, and a batch of clips."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,9 +44,10 @@ class ClipSample:
     bad: tuple[BadClip, ...] = ()
 
 
-@dataclass(frozen=True)
 class ClipBatch:
     """A batch of clips.
+
+    It is no dataclass, on purpose: precision plugins look into those and would cast the sound to half precision.
 
     Args:
         pixels: ``(b, 3, f, h, w)`` uint8.
@@ -60,16 +62,29 @@ class ClipBatch:
         consumed: Samples of the stream that all ranks together have consumed once this batch is trained on.
     """
 
-    pixels: Tensor
-    waveform: Tensor
-    texts: tuple[str, ...]
-    categories: tuple[str, ...]
-    keys: tuple[str, ...]
-    positions: Tensor
-    starts: Tensor
-    real: Tensor
-    bad: tuple[BadClip, ...] = ()
-    consumed: int = 0
+    def __init__(
+        self,
+        pixels: Tensor,
+        waveform: Tensor,
+        texts: tuple[str, ...],
+        categories: tuple[str, ...],
+        keys: tuple[str, ...],
+        positions: Tensor,
+        starts: Tensor,
+        real: Tensor,
+        bad: tuple[BadClip, ...] = (),
+        consumed: int = 0,
+    ) -> None:
+        self.pixels = pixels
+        self.waveform = waveform
+        self.texts = texts
+        self.categories = categories
+        self.keys = keys
+        self.positions = positions
+        self.starts = starts
+        self.real = real
+        self.bad = bad
+        self.consumed = consumed
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -89,14 +104,17 @@ class ClipBatch:
             bad=tuple(bad for sample in samples for bad in sample.bad),
         )
 
+    def but(self, **changes: Any) -> "ClipBatch":
+        """The same batch with some values replaced."""
+        return ClipBatch(**{**vars(self), **changes})
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ClipBatch":
         """The same batch with its media on a device; what only the host reads stays where it is."""
-        return replace(
-            self,
+        return self.but(
             pixels=self.pixels.to(device, non_blocking=non_blocking),
             waveform=self.waveform.to(device, non_blocking=non_blocking),
         )
 
     def pin_memory(self) -> "ClipBatch":
         """The same batch in page-locked memory."""
-        return replace(self, pixels=self.pixels.pin_memory(), waveform=self.waveform.pin_memory())
+        return self.but(pixels=self.pixels.pin_memory(), waveform=self.waveform.pin_memory())

@@ -1,7 +1,6 @@
 """Loaders: the endless training stream that knows where it is, and the fixed list."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -50,7 +49,7 @@ class TrainingLoader:
         sampler = PositionSampler(self.batch_size, self.rank, self.world_size, consumed)
         for batch in make_loader(self.clips, sampler, self.workers, self.pin_memory):
             consumed += self.batch_size * self.world_size
-            yield replace(good_batch(batch), consumed=consumed)
+            yield good_batch(batch).but(consumed=consumed)
 
     def trained(self, batch: ClipBatch) -> None:
         """Note that a batch is being trained on."""

@@ -85,13 +85,19 @@ class UpLevel(Level):
         self.upsamplers = nn.ModuleList([] if last else [Resample(channels[-1][1], stride=1)])
 
     def forward(
-        self, images: Tensor, kept: list[Tensor], time: Tensor, conditions: PreparedConditions, frames: int
+        self,
+        images: Tensor,
+        kept: tuple[Tensor, ...],
+        size: torch.Size,
+        time: Tensor,
+        conditions: PreparedConditions,
+        frames: int,
     ) -> Tensor:
-        """Take the kept results from the end of ``kept``; enlarge to the size of the next one, whatever it is."""
-        for place in range(len(self.resnets)):
-            images = self.step(place, torch.cat([images, kept.pop()], dim=1), time, conditions, frames)
+        """Take in the results kept for this level, the last one first; then enlarge to ``size``, whatever it is."""
+        for place, result in enumerate(reversed(kept)):
+            images = self.step(place, torch.cat([images, result], dim=1), time, conditions, frames)
         for upsample in self.upsamplers:
-            images = upsample(interpolate(images, size=kept[-1].shape[-2:], mode="nearest"), frames)
+            images = upsample(interpolate(images, size=size, mode="nearest"), frames)
         return images
 
 

@@ -140,8 +140,11 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
             images, results = level(images, time, conditions, frames)
             kept += results
         images = self.mid_block(images, time, conditions, frames)
+        layers = self.config["layers_per_block"] + 1
         for level in self.up_blocks:
-            images = level(images, kept, time, conditions, frames)
+            own, kept = tuple(kept[-layers:]), kept[:-layers]
+            size = kept[-1].shape[-2:] if kept else images.shape[-2:]
+            images = level(images, own, size, time, conditions, frames)
         images = self.conv_out(silu(normalise_clips(self.conv_norm_out, images, frames)), frames)
         return images.unflatten(0, (batch, frames)).transpose(1, 2)
 

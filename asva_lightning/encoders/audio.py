@@ -59,7 +59,10 @@ class LogMelEncoder(AudioEncoder):
         )
         self.layers = nn.ModuleList([nn.Conv1d(channels, channels, 5, padding=2) for _ in range(layers)])
         self.norm = nn.LayerNorm(channels)
-        self.nothing = nn.Parameter(torch.zeros(1, 1, channels))
+        self.nothing = nn.Embedding(1, channels)
+        nn.init.zeros_(self.nothing.weight)
+        self._number: Tensor
+        self.register_buffer("_number", torch.zeros(1, 1, dtype=torch.long), persistent=False)
 
     def grid(self, samples: int) -> TokenGrid:
         """One token for each 40 ms, none for the whole sound."""
@@ -68,7 +71,7 @@ class LogMelEncoder(AudioEncoder):
     def forward(self, waveform: Tensor) -> Tensor:
         """Encode mono sound ``(b, samples)`` into tokens ``(b, m, channels)``."""
         mel = log_mel(waveform, columns=self._columns(waveform.shape[-1])).squeeze(1)
-        hidden = self.stem(mel.to(self.nothing.dtype))
+        hidden = self.stem(mel)
         for layer in self.layers:
             hidden = hidden + layer(gelu(hidden))
         normalised: Tensor = self.norm(hidden.transpose(1, 2))
@@ -76,7 +79,9 @@ class LogMelEncoder(AudioEncoder):
 
     def null(self, samples: int) -> Tensor:
         """The learned token, as often as the sound would have tokens."""
-        return self.nothing.expand(1, self.grid(samples).tokens, -1)
+        # Through the layer's own forward: sharded parameters are gathered there.
+        token: Tensor = self.nothing(self._number)
+        return token.expand(1, self.grid(samples).tokens, -1)
 
     def _columns(self, samples: int) -> int:
         """Columns of the spectrogram that cover all samples, a multiple of the shortening."""

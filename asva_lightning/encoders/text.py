@@ -38,6 +38,8 @@ class ClassText(TextEncoder):
         self.channels = channels
         self.texts = ["", *texts]
         self.embedding = nn.Embedding(len(self.texts), channels)
+        self._place: Tensor
+        self.register_buffer("_place", torch.zeros(()), persistent=False)  # follows the module's device
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Look up ``b`` texts, ``(b, 1, channels)``.
@@ -49,7 +51,7 @@ class ClassText(TextEncoder):
         if unknown:
             known = ", ".join(repr(text) for text in self.texts[1:])
             raise ConfigurationError(f"The text {unknown[0]!r} was not trained. Use one of {known}, or no text.")
-        index = torch.tensor([self.texts.index(text) for text in texts], device=self.embedding.weight.device)
+        index = torch.tensor([self.texts.index(text) for text in texts], device=self._place.device)
         tokens: Tensor = self.embedding(index)
         return tokens[:, None]
 

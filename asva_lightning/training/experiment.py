@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import lightning.pytorch as pl
 from jsonargparse import Namespace, set_parsing_settings
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -138,18 +138,15 @@ class ExperimentCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Add what every run has: its loggers, checkpoints, progress and the list of skipped clips."""
         given = self._get(self.config_init, "trainer")
-        kwargs["logger"] = self._loggers(given.get("logger"))
-        trainer: Any = super().instantiate_trainer(**kwargs)
-        trainer.callbacks.append(SkippedClips(self.folder))
-        if not sys.stderr.isatty():
-            trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, ProgressBar)]
-            trainer.callbacks.append(ProgressLines())
+        callbacks: list[Callback] = [*(given.get("callbacks") or []), SkippedClips(self.folder)]
+        if not sys.stderr.isatty() and given.get("enable_progress_bar") is None:
+            callbacks.append(ProgressLines())
+            kwargs["enable_progress_bar"] = False
         if self.subcommand == "fit":
-            trainer.callbacks.append(
-                SaveAndStop(self.folder, self.options.save_every, self.options.keep, self.preemption)
-            )
-        made: pl.Trainer = trainer
-        return made
+            callbacks.append(SaveAndStop(self.folder, self.options.save_every, self.options.keep, self.preemption))
+        else:
+            kwargs["enable_checkpointing"] = False
+        return super().instantiate_trainer(**kwargs, callbacks=callbacks, logger=self._loggers(given.get("logger")))
 
     def _loggers(self, given: Any) -> list[Logger]:
         """Files always; TensorBoard where it is installed, unless other loggers or none are asked for."""

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import webdataset
+from clip_files import CLASSES
 
 from asva_lightning.data import ClipSource, MadeClip, MediaFolder, SynthSync, SynthSyncSource, build
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.errors import ConfigurationError, ShardsError
-from clip_files import CLASSES
 
 SMALL = SynthSync(kinds=["lamp", "frog"], train=2, validation=1, test=1, height=24, width=24, two_objects=0.0)
 
@@ -192,9 +192,10 @@ def test_a_build_that_stopped_while_it_wrote_leaves_no_trace_in_the_next(tmp_pat
     def stopped(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(sys.modules[build.__module__], "write_split", stopped)
-        build(SynthSyncSource(SMALL), tmp_path / "out")
+        with pytest.raises(KeyboardInterrupt):
+            build(SynthSyncSource(SMALL), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     again = Interrupted(SynthSyncSource(SMALL))
     build(again, tmp_path / "out", "folder")
@@ -205,7 +206,9 @@ def test_a_build_that_stopped_while_it_wrote_leaves_no_trace_in_the_next(tmp_pat
 def test_a_stopped_build_of_another_source_is_not_continued(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build(Interrupted(SynthSyncSource(SMALL), stop=1), tmp_path / "out")
-    with pytest.raises(ConfigurationError, match=r"out\.partial/journal\.jsonl was begun with other settings .*seed: 0"):
+    with pytest.raises(
+        ConfigurationError, match=r"out\.partial/journal\.jsonl was begun with other settings .*seed: 0"
+    ):
         build(SynthSyncSource(SynthSync(seed=1, train=2)), tmp_path / "out")
 
 

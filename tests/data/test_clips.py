@@ -4,6 +4,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
+from shard_helpers import FORMAT, same, spoil, training_clips
 
 import asva_lightning.data.clips as clips_module
 from asva_lightning.data.clips import MAX_ATTEMPTS, ClipReader, FixedClips, NoGoodClip
@@ -11,7 +12,6 @@ from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.order import sample_at, substitute_at
 from asva_lightning.errors import MediaError
 from asva_lightning.media import read_clip
-from shard_helpers import FORMAT, same, spoil, training_clips
 
 
 def test_a_position_gives_the_same_bytes_in_any_process(shards):

@@ -7,13 +7,13 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from clip_files import write_clicking_square
+from shard_helpers import FORMAT, first, same, training_clips
 
 from asva_lightning.data import ClipDataModule, MediaFolder, SynthSync, build
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.errors import ConfigurationError, ShardsError
 from asva_lightning.media import ClipFormat
-from clip_files import write_clicking_square
-from shard_helpers import FORMAT, first, same, training_clips
 
 TINY = SynthSync(kinds=["lamp"], train=2, validation=1, test=1, height=24, width=24)
 
@@ -42,7 +42,9 @@ def test_evaluation_meets_the_same_clips_every_time(shards, stage):
     samples = Dataset.open(shards).samples("test")
     assert [key for batch in once for key in batch.keys] == [sample.key for sample in samples for _ in range(3)]
     starts = torch.cat([batch.starts for batch in once]).numpy()
-    assert np.allclose(starts, [np.linspace(0, sample.seconds - FORMAT.seconds, 3) for sample in samples][0].tolist() * 3)
+    assert np.allclose(
+        starts, [np.linspace(0, sample.seconds - FORMAT.seconds, 3) for sample in samples][0].tolist() * 3
+    )
     assert torch.cat([batch.real for batch in once]).all()
     assert len(make()) == len(once) == 5
 
@@ -100,7 +102,8 @@ def test_frames_faster_than_the_source_are_refused(shards):
 
 def test_more_frames_than_every_clip_has_are_refused(shards):
     with pytest.raises(
-        ConfigurationError, match=r"20 frames at 4 a second are 5\.00 s, but .* \(train\) has 3\.0. s\. Set --data\.format"
+        ConfigurationError,
+        match=r"20 frames at 4 a second are 5\.00 s, but .* \(train\) has 3\.0. s\. Set --data\.format",
     ):
         data(shards, ClipFormat(frames=20, fps=4, height=16, width=16)).setup("fit")
 

@@ -4,9 +4,9 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from shard_helpers import FORMAT
 
 from asva_lightning.data import ClipDataModule
-from shard_helpers import FORMAT
 
 
 class Brightness(pl.LightningModule):
@@ -15,7 +15,7 @@ class Brightness(pl.LightningModule):
     def __init__(self):
         super().__init__()
         self.scale = torch.nn.Parameter(torch.zeros(1))
-        self.trained, self.validated, self.sums = [], [], []
+        self.trained, self.validated, self.sums, self.states = [], [], [], []
 
     def training_step(self, batch, batch_idx):
         self.trained.append(batch.positions.tolist())
@@ -24,6 +24,10 @@ class Brightness(pl.LightningModule):
 
     def validation_step(self, batch, batch_idx):
         self.validated += batch.keys
+
+    def on_validation_end(self):
+        if not self.trainer.sanity_checking:
+            self.states.append(self.trainer.train_dataloader.state_dict())
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -76,9 +80,10 @@ def test_a_resumed_run_sees_what_an_uninterrupted_one_sees(shards, tmp_path, wor
     assert begun.sums + ended.sums == whole.sums
     assert [position for batch in whole.trained for position in batch] == list(range(24))
     assert torch.equal(ended.scale, whole.scale)
+    assert whole.states == [{"consumed": 8}, {"consumed": 16}, {"consumed": 24}], "validation must not move it either"
 
 
 def test_a_run_may_be_resumed_with_other_batches_and_workers(shards, tmp_path):
-    fit(shards, tmp_path / "begun", 3)
-    ended = fit(shards, tmp_path / "ended", 4, tmp_path / "begun" / "step=3.ckpt", workers=1, accumulate=2)
-    assert ended.trained == [[12, 13], [14, 15]]
+    fit(shards, tmp_path / "begun", 3, accumulate=2)
+    ended = fit(shards, tmp_path / "ended", 4, tmp_path / "begun" / "step=3.ckpt", workers=1)
+    assert ended.trained == [[12, 13, 14, 15]]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from shard_helpers import FORMAT, first, same, spoil, training_clips
 
 import asva_lightning.data.clips as clips_module
 from asva_lightning.data.clips import ClipReader, FixedClips
@@ -9,7 +10,6 @@ from asva_lightning.data.loader import FixedLoader, TrainingLoader
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.order import FixedSampler
 from asva_lightning.errors import TooManyBadClips
-from shard_helpers import FORMAT, first, same, spoil, training_clips
 
 
 def loader(folder, batch_size=4, rank=0, world_size=1, workers=0):

@@ -31,7 +31,9 @@ def test_texts_may_hold_any_character(folder):
 
 
 def test_missing_shards_say_how_to_make_them(tmp_path):
-    with pytest.raises(ShardsError, match=r"No shards in .*none: .*dataset\.json is missing.*shards build CLIPS .*none"):
+    with pytest.raises(
+        ShardsError, match=r"No shards in .*none: .*dataset\.json is missing.*shards build CLIPS .*none"
+    ):
         Dataset.open(tmp_path / "none")
 
 

@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
+from clip_files import CLASSES, write_clicking_square
 
 from asva_lightning.data import ClipItem, MediaFolder
 from asva_lightning.errors import ConfigurationError, MediaError, ShardsError
-from clip_files import CLASSES, write_clicking_square
 
 
 def touch(folder, *names):

@@ -1,5 +1,6 @@
 """Runs of the real command line on small shards, in this process or in several."""
 
+import contextlib
 import os
 import re
 import signal
@@ -52,10 +53,8 @@ def launch(words: list[str], timeout: float = 240, **environment: str) -> str:
     try:
         output, _ = process.communicate(timeout=timeout)
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     assert process.returncode == 0, output[-4000:]
     return output
 

@@ -57,7 +57,9 @@ def test_a_picture_of_ones_own_is_the_first_frame(run, sound, tmp_path):
 
 def test_the_same_seed_gives_the_same_video(run, sound, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        main(["animate", f"--checkpoint={run}", f"--audio={sound}", f"--output={tmp_path / name}.mp4", f"--seed={seed}"])
+        main(
+            ["animate", f"--checkpoint={run}", f"--audio={sound}", f"--output={tmp_path / name}.mp4", f"--seed={seed}"]
+        )
     a, b, c = ((tmp_path / f"{name}.mp4").read_bytes() for name in "abc")
     assert a == b
     assert a != c
@@ -86,7 +88,6 @@ def test_a_sound_that_cannot_be_read(run, tmp_path, capsys):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound")
     assert str(broken) in failure(capsys, f"--checkpoint={run}", f"--audio={broken}")
-
 
 
 def test_a_text_that_was_not_trained(run, sound, tmp_path, capsys):
