@@ -46,6 +46,20 @@ class VelocityTarget(Target):
         return velocity
 
 
+@dataclass(frozen=True)
+class CleanTarget(Target):
+    """The clean latents themselves.
+
+    A small network learns this soonest: it need not carry the noise through all its layers, as it must to predict it.
+    """
+
+    prediction_type: ClassVar[str] = "sample"
+
+    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+        """``z``."""
+        return latents
+
+
 class Objective:
     """Mean squared error of the target over all frames but the first, whose latent stays clean.
 

@@ -71,7 +71,7 @@ class LogMelEncoder(AudioEncoder):
     def forward(self, waveform: Tensor) -> Tensor:
         """Encode mono sound ``(b, samples)`` into tokens ``(b, m, channels)``."""
         mel = log_mel(waveform, columns=self._columns(waveform.shape[-1])).squeeze(1)
-        hidden = self.stem(mel)
+        hidden = self.stem(mel.to(self.norm.weight.dtype))
         for layer in self.layers:
             hidden = hidden + layer(gelu(hidden))
         normalised: Tensor = self.norm(hidden.transpose(1, 2))

@@ -55,20 +55,34 @@ class PixelCodec(LatentCodec):
 
     Args:
         factor: Side of a block; a latent has ``3 * factor**2`` channels.
+        change: Where given, frames after the first are stored as their change from the first frame, times this
+            number. What does not move is then zero, which a small network learns much sooner than to copy a picture.
     """
 
-    def __init__(self, factor: int = 4) -> None:
+    def __init__(self, factor: int = 4, change: float | None = None) -> None:
         super().__init__()
+        if change is not None and not change > 0:
+            raise ConfigurationError(
+                f"PixelCodec needs change > 0, not {change}; leave it out to store frames as they are."
+            )
         self.factor = factor
         self.channels = 3 * factor**2
+        self.change = change
 
     def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """Encode clips; there is nothing to sample."""
+        if self.change is not None:
+            first = pixels[:, :, :1]
+            pixels = torch.cat([first, (pixels[:, :, 1:] - first) * self.change], dim=2)
         return pixel_unshuffle(pixels.transpose(1, 2), self.factor).transpose(1, 2)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Decode latents exactly."""
-        return pixel_shuffle(latents.transpose(1, 2), self.factor).transpose(1, 2)
+        """Decode latents exactly; with ``change``, up to rounding."""
+        pixels = pixel_shuffle(latents.transpose(1, 2), self.factor).transpose(1, 2)
+        if self.change is not None:
+            first = pixels[:, :, :1]
+            pixels = torch.cat([first, first + pixels[:, :, 1:] / self.change], dim=2)
+        return pixels
 
 
 class AutoencoderCodec(LatentCodec):

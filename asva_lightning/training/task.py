@@ -214,9 +214,20 @@ class AnimationTask(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the average over, at once or when the strategy has laid out the weights."""
+        self._count_batches_anew(checkpoint)
         self._restored_average = checkpoint.get("average")
         if self.average is not None and self.average.begun:
             self._take_restored()
+
+    def _count_batches_anew(self, checkpoint: dict[str, Any]) -> None:
+        """Let a run continue with another number of accumulated batches.
+
+        Lightning steps the optimizer by its count of batches, so that count must follow from the steps that are done.
+        """
+        progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
+        batches = checkpoint.get("global_step", 0) * self.trainer.accumulate_grad_batches
+        for counts in (progress.get("total", {}), progress.get("current", {})):
+            counts.update(dict.fromkeys(counts, batches))
 
     def _take_restored(self) -> None:
         if self.average is not None and self._restored_average is not None:

@@ -115,8 +115,12 @@ def test_a_network_in_half_precision_walks_in_the_precision_of_the_noise(small, 
     assert (output - exact).abs().mean() < 0.1 * exact.std()
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize("kind", [DDIMScheduler, EulerDiscreteScheduler, DPMSolverMultistepScheduler, PNDMScheduler])
+SCHEDULERS = [DDIMScheduler, EulerDiscreteScheduler, DPMSolverMultistepScheduler, PNDMScheduler]
+TYPES = ["epsilon", "v_prediction", "sample"]
+PAIRS = [(kind, of) for kind in SCHEDULERS for of in TYPES if (kind, of) != (PNDMScheduler, "sample")]
+
+
+@pytest.mark.parametrize(("kind", "prediction_type"), PAIRS)
 def test_schedulers_of_diffusers_leave_the_first_frame_alone(small, inputs, kind, prediction_type):
     unet, (image, noise, conditions, null) = small.unet(), inputs
     scheduler = kind(**SCHEDULE, prediction_type=prediction_type)

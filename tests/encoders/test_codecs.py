@@ -34,6 +34,22 @@ def test_pixel_codec_keeps_frames_and_places_apart():
     assert torch.equal(latents, expected)
 
 
+def test_pixel_codec_can_store_changes_from_the_first_frame():
+    codec, pixels = PixelCodec(4, change=2.5), clips()
+    latents, plain = codec.encode(pixels), PixelCodec(4).encode(pixels)
+    assert torch.equal(latents[:, :, 0], plain[:, :, 0])
+    torch.testing.assert_close(latents[:, :, 1:], 2.5 * (plain[:, :, 1:] - plain[:, :, :1]))
+    torch.testing.assert_close(codec.decode(latents), pixels, rtol=0, atol=1e-6)
+    still = pixels[:, :, :1].expand(-1, -1, 3, -1, -1)
+    assert not codec.encode(still)[:, :, 1:].any()
+
+
+@pytest.mark.parametrize("change", [0.0, -1.0])
+def test_changes_need_a_positive_factor(change):
+    with pytest.raises(ConfigurationError, match=rf"change > 0, not {change}; leave it out to store frames as they"):
+        PixelCodec(4, change=change)
+
+
 def test_a_size_that_does_not_divide_is_refused():
     message = "18x12 px does not divide by the codec's factor 4. Set --data.format.height and --data.format.width"
     with pytest.raises(ConfigurationError, match=message):

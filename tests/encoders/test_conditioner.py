@@ -82,7 +82,7 @@ def test_null_says_nothing_for_one_clip(conditioner):
 
 
 def test_drop_replaces_exactly_the_chosen_clips(conditioner, batch):
-    torch.nn.init.normal_(conditioner.audio.nothing)
+    torch.nn.init.normal_(conditioner.audio.nothing.weight)
     conditions, null = conditioner(batch)[1], conditioner.null(SAMPLES, FRAMES)
     audio, text = torch.tensor([True, False, False]), torch.tensor([False, False, True])
     dropped = drop(conditions, null, audio, text)

@@ -11,7 +11,7 @@ def encoder():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         encoder = LogMelEncoder(channels=16, layers=2)
-        torch.nn.init.normal_(encoder.nothing)
+        torch.nn.init.normal_(encoder.nothing.weight)
     return encoder
 
 
@@ -66,6 +66,13 @@ def test_gradients_reach_every_parameter(encoder):
 
 def test_no_sound_is_the_learned_token(encoder):
     null = encoder.null(8_000)
-    assert torch.equal(null, encoder.nothing.expand(1, 13, -1))
+    assert torch.equal(null, encoder.nothing.weight.expand(1, 13, -1))
     null.sum().backward()
-    assert torch.equal(encoder.nothing.grad, torch.full((1, 1, 16), 13.0))
+    assert torch.equal(encoder.nothing.weight.grad, torch.full((1, 16), 13.0))
+
+
+@torch.no_grad()
+def test_works_in_half_precision(encoder):
+    exact, tokens = encoder(noise(8_000)), encoder.bfloat16()(noise(8_000))
+    assert tokens.dtype == encoder.null(8_000).dtype == torch.bfloat16
+    assert (tokens.float() - exact).abs().mean() < 0.05

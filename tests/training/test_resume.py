@@ -56,3 +56,14 @@ def test_a_checkpoint_holds_trained_parameters_average_and_optimizer(uninterrupt
     assert all(tensor.dtype == torch.float32 for tensor in content["average"]["parameters"].values())
     assert content["average"]["updates"] == 6
     assert len(content["optimizer_states"]) == 1
+
+
+def test_a_run_continues_with_another_number_of_accumulated_batches(synth_shards, tmp_path):
+    fit(synth_shards, tmp_path, "--trainer.max_steps=3")
+    run = fit(synth_shards, tmp_path, "--trainer.max_steps=5", "--trainer.accumulate_grad_batches=2")
+    whole = fit(synth_shards, tmp_path / "whole", "--trainer.max_steps=5", "--trainer.accumulate_grad_batches=2")
+    one, other = checkpoint(run, 5), checkpoint(whole, 5)
+    assert one["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [{"consumed": 5 * 4}]
+    assert other["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [{"consumed": 5 * 4}]
+    for name, weights in one["state_dict"].items():
+        torch.testing.assert_close(weights, other["state_dict"][name], atol=1e-3, rtol=0, msg=name)
