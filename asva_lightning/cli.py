@@ -4,6 +4,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from asva_lightning import __version__
@@ -48,14 +49,8 @@ def main(args: list[str] | None = None) -> None:
 def _dispatch(words: list[str]) -> None:
     """Import what the command needs, and nothing else, and run it."""
     if words[0] in EXPERIMENT_COMMANDS:
-        # The signal that asks to stop may come while the imports below still run.
-        from asva_lightning.runs.preemption import Preemption
-
-        with Preemption() as preemption:
-            _log_to_terminal()
-            from asva_lightning.training.experiment import run
-
-            run(words, preemption if words[0] == "fit" else None)
+        _log_to_terminal()
+        _run_experiment(words)
         return
     for length in (2, 1):
         name = " ".join(words[:length])
@@ -65,6 +60,16 @@ def _dispatch(words: list[str]) -> None:
             return
     sys.stderr.write(f"error: there is no command {words[0]!r}.\n\n{_help()}")
     raise SystemExit(2)
+
+
+def _run_experiment(words: list[str]) -> None:
+    from asva_lightning.runs.preemption import Preemption
+
+    # The signal that asks to stop may come while the imports below still run.
+    with Preemption() if words[0] == "fit" else nullcontext() as preemption:
+        from asva_lightning.training.experiment import run
+
+        run(words, preemption)
 
 
 def _call(target: str, name: str, words: list[str]) -> None:

@@ -1,6 +1,7 @@
 """ClipDataModule: clips for training, validation, test and prediction, from a folder of shards."""
 
 import logging
+import os
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -82,7 +83,7 @@ class ClipDataModule(pl.LightningDataModule):
         source = SynthSyncSource(self.generator)
         if not is_built(self.shards):
             logger.info("Generating %s on first use", self.shards)
-            report = build(source, self.shards, workers=max(1, self.workers))
+            report = build(source, self.shards, workers=os.cpu_count() or 1)
             logger.info("%s", report.text)
         elif Dataset.open(self.shards).description["made_from"] != source.describe():
             raise ShardsError(

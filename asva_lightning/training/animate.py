@@ -43,7 +43,8 @@ def animate(
     """
     if Path(output).suffix.lower() != ".mp4":
         raise ConfigurationError(f"--output {output} must end in .mp4, the kind of file that is written.")
-    task = open_task(checkpoint)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    task = open_task(checkpoint).to(device)
     pipeline, format = task.pipeline, task.format
     if guidance is not None:
         scales = replace(pipeline.sampling.guidance, audio=guidance)
@@ -55,7 +56,7 @@ def animate(
     else:
         picture = read_picture(image, format.height, format.width)
     pair = Pair(Path(output).stem, picture, fit(waveform, format.samples), text or "")
-    animation = generate(pipeline, [pair], seed=seed)[0]
+    animation = generate(pipeline, [pair], seed=seed, device=device)[0]
     large = enlargement(format.height, format.width)
     write_clip(output, animation.pixels, format.fps, pair.waveform, format.sample_rate, enlarge=large)
     sys.stdout.write(f"{output}: {format.seconds:g} s at {format.fps:g} frames a second, text {text or 'none'!r}\n")

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+import shutil
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from asva_lightning.data.datamodule import ClipDataModule
-from asva_lightning.errors import ConfigurationError, RunError
+from asva_lightning.errors import AsvaError, ConfigurationError, RunError
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.lock import RunLock
 from asva_lightning.runs.preemption import Preemption
@@ -129,6 +130,7 @@ class ExperimentCLI(LightningCLI):
             writes=training and _is_rank_zero(),
         )
         if training and _is_rank_zero():
+            self.held.push(_Refused(run))
             self.held.enter_context(RunLock(run.path))
             os.environ[FOLDER_VARIABLE] = str(run.path)
             self.held.callback(os.environ.pop, FOLDER_VARIABLE, None)
@@ -177,6 +179,19 @@ class ExperimentCLI(LightningCLI):
             if newest is not None:
                 logger.info("%s %s", "Continuing from" if subcommand == "fit" else "Evaluating", newest)
         return words
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Removes a folder again whose first start was refused, so that a mistake leaves nothing behind."""
+
+    run: RunFolder
+
+    def __call__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        begun = self.run.checkpoints.exists() or self.run.metrics.exists() or self.run.samples.exists()
+        only_start = self.run.command.read_text(encoding="utf-8").count("# start of") == 1
+        if isinstance(error, AsvaError) and only_start and not begun:
+            shutil.rmtree(self.run.path)
 
 
 def _count_in_steps(trainer: Namespace, options: Run) -> None:

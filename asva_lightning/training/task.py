@@ -74,6 +74,7 @@ class AnimationTask(pl.LightningModule):
         self.validation_loss = MeanMetric()
         self.strict_loading = False  # checkpoints hold trained parameters only
         self._restored_average: dict[str, Any] | None = None
+        self._loaded_step = 0
         self._lent = ExitStack()
         _check(denoiser, conditioner, format)
 
@@ -81,6 +82,11 @@ class AnimationTask(pl.LightningModule):
     def pipeline(self) -> AnimationPipeline:
         """What samples, with the weights as they are at this moment."""
         return AnimationPipeline(self.denoiser, self.conditioner, self.objective, self.sampling, self.format)
+
+    @property
+    def steps_done(self) -> int:
+        """Optimizer steps behind the weights: those of this training, or of the checkpoint that is evaluated."""
+        return self.trainer.global_step if self.trainer.state.fn == "fit" else self._loaded_step
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the trained parameters."""
@@ -130,7 +136,7 @@ class AnimationTask(pl.LightningModule):
         folder = Path(self.trainer.default_root_dir) / "predictions"
         for animation, real in zip(animations, batch.real.tolist()):
             if real:
-                write_animation(self.pipeline, animation, folder, {"seed": self.seed, "step": self.trainer.global_step})
+                write_animation(self.pipeline, animation, folder, {"seed": self.seed, "step": self.steps_done})
 
     def _evaluate(self, batch: ClipBatch, name: str) -> None:
         positions = batch.positions.tolist()
@@ -142,7 +148,7 @@ class AnimationTask(pl.LightningModule):
         self.validation_loss.update(loss, batch.real.to(loss.device, loss.dtype))
         self.log(name, self.validation_loss, on_step=False, on_epoch=True, batch_size=len(batch))
         # Lightning would count this under the step before; the value belongs to the steps that are done.
-        self.log("step", float(self.trainer.global_step), on_step=False, on_epoch=True, batch_size=len(batch))
+        self.log("step", float(self.steps_done), on_step=False, on_epoch=True, batch_size=len(batch))
 
     def _loss(self, latents: Tensor, generators: list[torch.Generator], timestep: Tensor, conditions: Any) -> Tensor:
         shape = latents.shape[1:]
@@ -214,6 +220,7 @@ class AnimationTask(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the average over, at once or when the strategy has laid out the weights."""
+        self._loaded_step = checkpoint.get("global_step", 0)
         self._count_batches_anew(checkpoint)
         self._restored_average = checkpoint.get("average")
         if self.average is not None and self.average.begun:

@@ -87,6 +87,7 @@ def test_validate_test_and_predict_use_the_run_of_the_same_configuration(synth_s
     main(words("predict", synth_shards, tmp_path))
     assert only_run(tmp_path) == run
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert all(row["step"] == 2 for row in rows if "test/loss" in row or "validation/loss" in row)
     while_training = [row["validation/loss"] for row in rows if "validation/loss" in row]
     assert while_training[0] == pytest.approx(while_training[-1], abs=1e-6), "validate sees the same averaged weights"
     assert any("test/loss" in row for row in rows)
@@ -118,6 +119,7 @@ def test_missing_shards_say_how_to_make_them_and_leave_nothing_behind(tmp_path, 
     error = failure(capsys, *words("fit", tmp_path / "nowhere", tmp_path / "runs"))
     assert "shards build" in error
     assert not (tmp_path / "nowhere").exists()
+    assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,7 @@ def test_missing_shards_say_how_to_make_them_and_leave_nothing_behind(tmp_path, 
 def test_settings_that_cannot_work_are_one_clear_error(synth_shards, tmp_path, capsys, setting, message):
     more = ("--trainer.accumulate_grad_batches=2",) if "batch_size" in setting else ()
     assert message in failure(capsys, *words("fit", synth_shards, tmp_path, setting, *more))
+    assert not list(tmp_path.iterdir()), "a mistake leaves nothing behind"
 
 
 def test_missing_weights_are_named_with_their_source(synth_shards, tmp_path, capsys):

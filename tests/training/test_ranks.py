@@ -8,7 +8,7 @@ from runs_for_tests import checkpoint, launch, only_run, words
 STEPS = 50
 SETTINGS = (
     f"--trainer.max_steps={STEPS}", "--trainer.log_every_n_steps=1", "--trainer.callbacks=null",
-    "--trainer.callbacks+=recording.Recorder", "--run.validate_every=25",
+    "--trainer.callbacks+=training.recording.Recorder", "--run.validate_every=25",
 )  # fmt: skip
 
 
