@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from asva_lightning import __version__
 from asva_lightning.errors import AsvaError
@@ -16,10 +16,26 @@ EXPERIMENT_COMMANDS = {
     "test": "loss and synchronisation scores on the test clips",
     "predict": "animate the test clips and write the videos",
 }
+
+
+class Command(NamedTuple):
+    """A command that is a function.
+
+    Args:
+        target: ``module:function``; imported when the command is called.
+        about: What it does, in a few words.
+        positional: Whether parameters without a default are given without their names.
+    """
+
+    target: str
+    about: str
+    positional: bool
+
+
 COMMANDS = {
-    "shards build": ("asva_lightning.data.commands:build_shards", "make shards from a folder of clips"),
-    "shards info": ("asva_lightning.data.commands:show_shards", "what a folder of shards holds"),
-    "animate": ("asva_lightning.training.animate:animate", "one picture and one sound in, a video out"),
+    "shards build": Command("asva_lightning.data.commands:build_shards", "make shards from a folder of clips", True),
+    "shards info": Command("asva_lightning.data.commands:show_shards", "what a folder of shards holds", True),
+    "animate": Command("asva_lightning.training.animate:animate", "one picture and one sound in, a video out", False),
 }
 
 
@@ -56,7 +72,7 @@ def _dispatch(words: list[str]) -> None:
         name = " ".join(words[:length])
         if name in COMMANDS:
             _log_to_terminal()
-            _call(COMMANDS[name][0], name, words[length:])
+            _call(COMMANDS[name], name, words[length:])
             return
     sys.stderr.write(f"error: there is no command {words[0]!r}.\n\n{_help()}")
     raise SystemExit(2)
@@ -72,7 +88,7 @@ def _run_experiment(words: list[str]) -> None:
         run(words, preemption)
 
 
-def _call(target: str, name: str, words: list[str]) -> None:
+def _call(command: Command, name: str, words: list[str]) -> None:
     """Parse the words by the function's signature and call it; what it returns is the exit code."""
     from jsonargparse import ArgumentParser, auto_cli
 
@@ -84,17 +100,17 @@ def _call(target: str, name: str, words: list[str]) -> None:
                 kwargs["dest"], args = args[0].lstrip("-"), (args[0].rstrip("_"), *args[1:])
             return super().add_argument(*args, **kwargs)
 
-    module, _, function = target.partition(":")
-    command: Callable[..., int | None] = getattr(importlib.import_module(module), function)
+    module, _, function = command.target.partition(":")
+    called: Callable[..., int | None] = getattr(importlib.import_module(module), function)
     prog = f"python -m asva_lightning {name}"
-    code = auto_cli(command, args=words, prog=prog, as_positional=True, parser_class=CommandParser)
+    code = auto_cli(called, args=words, prog=prog, as_positional=command.positional, parser_class=CommandParser)
     if code:
         raise SystemExit(code)
 
 
 def _help() -> str:
     lines = ["Audio-synchronised visual animation.", "", "usage: python -m asva_lightning COMMAND [...]", ""]
-    about = EXPERIMENT_COMMANDS | {name: text for name, (_, text) in COMMANDS.items()}
+    about = EXPERIMENT_COMMANDS | {name: command.about for name, command in COMMANDS.items()}
     lines += [f"  {name:<14}{text}" for name, text in about.items()]
     lines += ["", "COMMAND --help shows its settings. First steps: README.md, or", ""]
     lines += ["  python -m asva_lightning fit --config experiments/quickstart.yaml", ""]

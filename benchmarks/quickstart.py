@@ -56,12 +56,13 @@ def report(results: list[dict]) -> str:
     lines = [
         "# Quickstart",
         "",
-        "`python benchmarks/quickstart.py`: each seed from an empty folder. Motion correlation with the truth (Pearson r",
-        "per test clip between the motion curves of sample and truth), mean [95 % interval over clips].",
+        "`python benchmarks/quickstart.py`: each seed from an empty folder. Motion correlation with the truth (Pearson",
+        "r per test clip between the motion curves of sample and truth), mean [95 % interval over clips].",
         "",
         f"Machine: {facts}.",
         "",
-        "| seed | right sound | another clip's sound | still picture | clips | min to trained (with shards) | min in all | GiB |",
+        "| seed | right sound | another clip's sound | still picture | clips | minutes to trained, with shards "
+        "| minutes in all | GiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for result in results:

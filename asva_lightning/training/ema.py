@@ -18,6 +18,10 @@ class ExponentialMovingAverage:
     that a young average is not held back by the weights it began with; without warm-up ``d`` is the decay from the
     start.
 
+    Attributes:
+        updates: Optimizer steps that were taken into account.
+        lent: Whether the module has the average at this moment.
+
     Args:
         decay: How much of the average is kept at each optimizer step.
         warmup: Steps over which the decay rises; 0 for none.
@@ -36,7 +40,7 @@ class ExponentialMovingAverage:
         self.updates = 0
         self._parameters: dict[str, nn.Parameter] = {}
         self._averages: dict[str, Tensor] = {}
-        self._applied = False
+        self.lent = False
 
     def begin(self, module: nn.Module) -> None:
         """Start from the weights as they are; called once the strategy has laid them out."""
@@ -68,22 +72,22 @@ class ExponentialMovingAverage:
         Args:
             wrapped: What the strategy made of the module.
         """
-        assert not self._applied, "the average is lent already"
+        assert not self.lent, "the average is lent already"
         live = {name: fragment.weights.clone() for name, fragment in self._fragments().items()}
         self._write(self._averages, wrapped)
-        self._applied = True
+        self.lent = True
         try:
             yield
         finally:
             self._write(live, wrapped)
-            self._applied = False
+            self.lent = False
 
     def state(self) -> dict[str, Any]:
         """The average in full, by parameter, on rank zero; elsewhere without tensors. Collective.
 
         The same layout for one device, DDP and every ZeRO stage.
         """
-        assert not self._applied, "a checkpoint cannot be written while the average is lent"
+        assert not self.lent, "a checkpoint cannot be written while the average is lent"
         tensors = {}
         for name, parameter in self._parameters.items():
             fragment = own_fragment(parameter)

@@ -137,6 +137,13 @@ class ExperimentCLI(LightningCLI):
             logger.info("Run folder: %s", run.path)
         return run
 
+    def instantiate_classes(self) -> None:
+        """Make the parts; if one refuses its settings, its own message is the error, not the parser's account of it."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise _refusal(error) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Add what every run has: its loggers, checkpoints, progress and the list of skipped clips."""
         given = self._get(self.config_init, "trainer")
@@ -233,6 +240,14 @@ def run(args: list[str], preemption: Preemption | None = None) -> None:
     _check_files(args)
     with ExitStack() as held:
         ExperimentCLI(args, preemption, held)
+
+
+def _refusal(error: BaseException) -> BaseException:
+    """The error of ours behind an error of the parser; that error itself if there is none."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, AsvaError):
+        cause = cause.__cause__ or cause.__context__
+    return cause or error
 
 
 def _is_rank_zero() -> bool:

@@ -179,8 +179,11 @@ class AnimationTask(pl.LightningModule):
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within it the networks have the averaged weights; afterwards the live ones again, untouched."""
-        if self.average is None or not self._ready_average():
+        """Within it the networks have the averaged weights; afterwards the live ones again, untouched.
+
+        Inside another such block (a callback that samples in the test, say) it changes nothing.
+        """
+        if self.average is None or self.average.lent or not self._ready_average():
             yield
             return
         with self.average.applied(self.trainer.strategy.model):

@@ -70,7 +70,7 @@ def test_the_run_folder_says_what_was_run(synth_shards, tmp_path):
     assert again == run, "how long, how wide and how often is not what"
     other = tmp_path / "other"
     fit(synth_shards, other)
-    fit(synth_shards, other, "--model.init_args.audio_drop=0.5")
+    main(words("fit", synth_shards, other, "--model.init_args.audio_drop=0.5"))
     assert len(list(other.iterdir())) == 2
 
 

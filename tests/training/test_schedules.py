@@ -6,11 +6,11 @@ import torch
 from asva_lightning.training import WarmupCosine
 
 
-def rates(steps: int, **settings) -> list[float]:
+def rates(count: int, **settings) -> list[float]:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
     schedule = WarmupCosine(optimizer, **settings)
     seen = []
-    for _ in range(steps):
+    for _ in range(count):
         seen.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         schedule.step()
