@@ -117,11 +117,19 @@ def _help() -> str:
     return "\n".join(lines)
 
 
+class TerminalHandler(logging.Handler):
+    """Writes to whatever standard error is at that moment, as one process may run several commands."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message."""
+        sys.stderr.write(self.format(record) + "\n")
+
+
 def _log_to_terminal() -> None:
     """Our own messages go to the terminal, without decoration."""
     package = logging.getLogger("asva_lightning")
     if not package.handlers:
-        handler = logging.StreamHandler()
+        handler = TerminalHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
         package.addHandler(handler)
         package.setLevel(logging.INFO)

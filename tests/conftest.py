@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import lightning.pytorch  # noqa: F401  # binds its log handler to the terminal, not to what one test captures
 import pytest
 import torch
 from safetensors.torch import load_file
