@@ -233,11 +233,13 @@ class AnimationTask(pl.LightningModule):
         """Let a run continue with another number of accumulated batches.
 
         Lightning steps the optimizer by its count of batches, so that count must follow from the steps that are done.
+        The differences within it are kept: by them Lightning knows at which moment the checkpoint was written.
         """
         progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
         batches = checkpoint.get("global_step", 0) * self.trainer.accumulate_grad_batches
         for counts in (progress.get("total", {}), progress.get("current", {})):
-            counts.update(dict.fromkeys(counts, batches))
+            shift = batches - counts.get("ready", 0)
+            counts.update({name: count + shift for name, count in counts.items()})
 
     def _take_restored(self) -> None:
         if self.average is not None and self._restored_average is not None:

@@ -68,6 +68,15 @@ class SlurmBox:
         self.environment = outside | {"SLURM_CONF": str(self.folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1"}
 
     def __enter__(self) -> "SlurmBox":
+        with ExitStack() as on_failure:
+            on_failure.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            on_failure.callback(self._kill_daemons)
+            self._start()
+            on_failure.pop_all()
+        return self
+
+    def _start(self) -> None:
+        self.folder.chmod(0o755)  # munge looks at it
         ports = _free_ports(3)
         (self.folder / "state").mkdir()
         values = {"folder": self.folder, "host": socket.gethostname().split(".")[0], "user": getuser()}
@@ -83,7 +92,6 @@ class SlurmBox:
         self.run("slurmd", "-N", "n1")
         self.run("slurmd", "-N", "n2")
         self.until(lambda: set(self.run("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"}, 30, "idle nodes")
-        return self
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as last:

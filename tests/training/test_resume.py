@@ -40,6 +40,14 @@ def test_losses_of_the_resumed_steps_are_the_same(synth_shards, tmp_path, uninte
     assert {row["step"]: row["train/loss"] for row in rows if "train/loss" in row} == losses
 
 
+def test_every_step_is_logged_once_across_a_stop(synth_shards, tmp_path):
+    for steps in (2, 5):
+        fit(synth_shards, tmp_path, f"--trainer.max_steps={steps}", "--trainer.callbacks=null")
+    run = fit(synth_shards, tmp_path, "--trainer.max_steps=6", "--trainer.callbacks=null")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "train/loss" in row] == [0, 1, 2, 3, 4, 5]
+
+
 def test_only_the_last_checkpoints_are_kept(uninterrupted):
     assert sorted(path.name for path in (uninterrupted / "checkpoints").iterdir()) == [
         "step_000003.ckpt",

@@ -36,6 +36,7 @@ class SaveAndStop(Checkpoint):
         self.keep = keep
         self.preemption = preemption
         self._saved = -1
+        self._leaving = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """What was resumed from need not be saved again."""
@@ -52,6 +53,18 @@ class SaveAndStop(Checkpoint):
             self._save(trainer, step)
         if asked:
             logger.warning("Asked to stop: step %d is saved. Start the same command again to continue.", step)
+            self._leaving = True
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Leave before the next step, when the metrics of the last one are written."""
+        self._leave()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave before a validation, for which there may be no time."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._leaving:
             raise SystemExit(EXIT_PREEMPTED)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
