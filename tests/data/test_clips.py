@@ -4,6 +4,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
+import torch
 from shard_helpers import FORMAT, same, spoil, training_clips
 
 import asva_lightning.data.clips as clips_module
@@ -16,7 +17,8 @@ from asva_lightning.media import read_clip
 
 def test_a_position_gives_the_same_bytes_in_any_process(shards):
     here = training_clips(shards)
-    with multiprocessing.get_context("fork").Pool(1) as pool:
+    # One thread, as loaders give their workers: more of them do not survive a fork.
+    with multiprocessing.get_context("fork").Pool(1, torch.set_num_threads, (1,)) as pool:
         there = pool.map(training_clips(shards).__getitem__, [7, 3, 100_000])
     for position, clip in zip([7, 3, 100_000], there):
         assert same(clip, here[position])

@@ -1,8 +1,7 @@
 """A sync measure is worth something if it falls when the sound is shifted.
 
-How far it can fall steadily depends on the measure. The events of SynthSync are at least 0.62 s apart. A measure that
-matches events within a window is at its lowest once the shift has left the window, and from about 0.5 s on it meets
-the neighbouring events by chance; a correlation of smoothed curves falls steadily to 0.4 s.
+The events of SynthSync are at least 0.62 s apart, so up to 0.4 s of shift no sound meets the motion of another event;
+further out some do, by chance.
 """
 
 from collections import defaultdict
@@ -69,20 +68,11 @@ def test_far_shifts_stay_clearly_below_the_truth(name, scores):
     assert max(table[name][shift] for shift in FAR) < 0.7 * table[name][0.0]
 
 
-def test_correlation_falls_steadily_to_0_4_s(scores):
-    _, table = scores
-    values = [table["onset_motion_correlation"][shift] for shift in NEAR]
-    assert values == sorted(values, reverse=True)
-    assert min(before - after for before, after in zip(values, values[1:])) > 0.02
-
-
-@pytest.mark.parametrize("name", ["onset_f1", "av_align"])
-def test_matches_fall_to_chance_and_stay_there(name, scores):
-    """Each shift scores less than the one before it, or no more than far shifts, which match by chance."""
+@pytest.mark.parametrize("name", MEASURES)
+def test_scores_fall_to_0_4_s(name, scores):
     fps, table = scores
     # A shift within AV-Align's window of one frame changes nothing.
     shifts = [shift for shift in NEAR if name != "av_align" or shift == 0 or shift > 1 / fps]
-    chance = mean(table[name][shift] for shift in FAR)
-    for before, after in zip(shifts, shifts[1:]):
-        assert table[name][after] < max(table[name][before], chance), f"{after} s"
-    assert table[name][0.4] < chance < 0.6 * table[name][0.0]
+    values = [table[name][shift] for shift in shifts]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < 0.2 * values[0]
