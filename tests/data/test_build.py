@@ -223,10 +223,11 @@ def test_a_stopped_build_may_be_continued_from_another_folder(tmp_path, clip_fol
     assert len(media_of(tmp_path / "a" / "out")) == 12
 
 
-def test_two_workers_make_the_same_bytes_as_one(tmp_path):
-    alone = build(SynthSyncSource(SMALL), tmp_path / "alone").output
-    together = build(SynthSyncSource(SMALL), tmp_path / "together", workers=2).output
-    assert contents(alone) == contents(together)
+def test_two_workers_make_the_same_bytes_as_one(clip_folder, tmp_path):
+    alone = build(MediaFolder(str(clip_folder)), tmp_path / "alone").output
+    together = build(MediaFolder(str(clip_folder)), tmp_path / "together", workers=2).output
+    same = contents(alone) == contents(together)
+    assert same, "not compared in the assertion: a difference of megabytes takes hours to explain"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "together"]
 
 
@@ -234,7 +235,10 @@ def test_a_plain_folder_and_back(tmp_path):
     direct = build(SynthSyncSource(SMALL), tmp_path / "direct").output
     folder = build(SynthSyncSource(SMALL), tmp_path / "folder", layout="folder").output
     back = build(MediaFolder(str(folder)), tmp_path / "back").output
-    assert media_of(back) == media_of(direct)
+    assert media_of(back).keys() == media_of(direct).keys()
+    for (_, key), media in media_of(back).items():
+        same = media == (folder / "videos" / f"{key}.mp4").read_bytes()
+        assert same, key
     for split in ("train", "validation", "test"):
         there, here = (Dataset.open(shards).samples(split) for shards in (direct, back))
         assert [(s.key, s.text, s.category) for s in there] == [(s.key, s.text, s.category) for s in here]

@@ -60,9 +60,9 @@ def test_the_same_seed_gives_the_same_video(run, sound, tmp_path):
         main(
             ["animate", f"--checkpoint={run}", f"--audio={sound}", f"--output={tmp_path / name}.mp4", f"--seed={seed}"]
         )
-    a, b, c = ((tmp_path / f"{name}.mp4").read_bytes() for name in "abc")
-    assert a == b
-    assert a != c
+    a, b, c = (read_clip(tmp_path / f"{name}.mp4", FORMAT).pixels.int() for name in "abc")
+    assert (a - b).abs().max() <= 2
+    assert (a - c).abs().max() > 20
 
 
 def test_a_short_sound_is_followed_by_silence(run, tmp_path):
