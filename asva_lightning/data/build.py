@@ -137,7 +137,7 @@ def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeCli
     """Write one tar, then read off where the bytes of each member start."""
     from webdataset import TarWriter
 
-    with TarWriter(str(shard), mtime=0) as writer:  # a fixed time, so that the same clips give the same bytes
+    with TarWriter(str(shard), mtime=0) as writer:  # a fixed time, so that the same media give the same bytes
         for item in items:
             clip = made[item.key]
             about = {"text": item.text, "category": item.category, "seconds": clip.seconds, "fps": clip.fps}

@@ -109,7 +109,7 @@ def _add_video(
     height, width = (side * enlarge for side in pixels.shape[-2:])
     stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
     context = stream.codec_context
-    context.thread_count = 1  # the same bytes on every machine
+    context.thread_count = 1  # the result does not depend on how many cores there are
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
     context.colorspace, context.color_range = (
         1,

@@ -166,4 +166,7 @@ def test_the_run_is_locked_while_it_runs(synth_shards, tmp_path, capsys):
 
 
 def test_tiny_is_an_overlay_of_what_exists(capsys):
-    printed_config(capsys, f"--config={TINY}")
+    config = printed_config(capsys, f"--config={TINY}")
+    assert config["model"]["init_args"]["denoiser"]["init_args"]["block_out_channels"] == [16, 16]
+    assert config["model"]["init_args"]["conditioner"]["init_args"]["audio"]["init_args"]["channels"] == 16
+    assert config["data"]["generator"] is None
