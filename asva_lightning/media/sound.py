@@ -132,7 +132,7 @@ class _Track:
         return place
 
     def resampled(self) -> tuple[Tensor, float]:
-        """The window at the wanted rate, ``(samples,)``, and the share of it in which there was sound."""
+        """The window at the wanted rate, ``(samples,)``, and for how many seconds of it there was sound."""
         if not self.rate:  # no sound from here on
             return torch.zeros(self.samples or 0), 0.0
         end = max(place + len(samples) for place, samples in self.pieces)
