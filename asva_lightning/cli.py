@@ -35,7 +35,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "shards build": Command("asva_lightning.data.commands:build_shards", "make shards from a folder of clips", True),
     "shards info": Command("asva_lightning.data.commands:show_shards", "what a folder of shards holds", True),
-    "animate": Command("asva_lightning.training.animate:animate", "one picture and one sound in, a video out", False),
+    "animate": Command("asva_lightning.training.animate:animate", "pictures and sounds in, videos out", False),
+    "export": Command("asva_lightning.training.export:export", "a model as a folder of safetensors", True),
 }
 
 

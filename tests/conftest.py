@@ -55,6 +55,16 @@ def small(fill):
 
 
 @pytest.fixture(scope="session")
+def stable_diffusion(tmp_path_factory) -> Path:
+    """A miniature of Stable Diffusion 1.5 in diffusers layout, only to be read; see stable_diffusion.py."""
+    from stable_diffusion import write_stable_diffusion  # not at the top, as few tests need it
+
+    folder = tmp_path_factory.mktemp("weights") / "stable-diffusion"
+    write_stable_diffusion(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory) -> Path:
     """Twelve mp4 files with sound in AVSync15's layout, only to be read; see clip_files.py.
 

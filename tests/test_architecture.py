@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asva_lightning"
 ORDER = [
-    "errors", "files", "worklist", "media", "pages", "data", "encoders", "denoiser", "diffusion", "metrics",
+    "errors", "files", "weights", "worklist", "media", "pages", "data", "encoders", "denoiser", "diffusion", "metrics",
     "evaluation", "runs", "training", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -22,7 +22,9 @@ def numpy_generator(seed: int, purpose: Purpose, *words: int) -> np.random.Gener
     return np.random.default_rng(np.random.SeedSequence([seed, purpose, *words]))
 
 
-def torch_generator(seed: int, purpose: Purpose, position: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator on a device that is a function of ``(seed, purpose, position)``."""
-    word = np.random.SeedSequence([seed, purpose, position]).generate_state(1, np.uint64)[0]
+def torch_generator(
+    seed: int, purpose: Purpose, position: int, device: torch.device | str = "cpu", part: int = 0
+) -> torch.Generator:
+    """A generator on a device that is a function of ``(seed, purpose, position, part)``."""
+    word = np.random.SeedSequence([seed, purpose, position, *([part] if part else [])]).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(word >> np.uint64(1)))

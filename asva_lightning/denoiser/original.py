@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-DEFAULT_TEXT_CHANNELS = 1280
-"""What diffusers' UNet2DConditionModel takes where a config does not say."""
+from asva_lightning.denoiser.layout import ORIGINAL, level_names, network_arguments
 
 
 def is_added(name: str) -> bool:
@@ -17,15 +16,30 @@ def config_from_original(config: Mapping[str, Any]) -> dict[str, Any]:
 
     ``attention_head_dim`` is the number of heads there, as in all configs of Stable Diffusion 1.x. Missing keys take
     the defaults of diffusers' UNet2DConditionModel.
+
+    Raises:
+        WeightsError: If the network cannot be what the config describes; the first such key is named.
     """
+    return network_arguments(config, ORIGINAL)
+
+
+def config_to_original(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate our constructor arguments, such as ``unet.config``, into the original's.
+
+    What to train is no property of its checkpoints and is left out.
+    """
+    attention = tuple(config["attention_levels"])
+    down, up = level_names(attention, ORIGINAL)
     return {
-        "in_channels": config.get("in_channels", 4),
-        "out_channels": config.get("out_channels", 4),
-        "block_out_channels": tuple(config.get("block_out_channels", (320, 640, 1280, 1280))),
-        "attention_levels": tuple("CrossAttn" in name for name in config["down_block_types"]),
-        "layers_per_block": config.get("layers_per_block", 2),
-        "heads": config.get("attention_head_dim", 8),
-        "norm_groups": config.get("norm_num_groups", 32),
-        "text_channels": config.get("cross_attention_dim", DEFAULT_TEXT_CHANNELS),
-        "audio_channels": config.get("audio_cross_attention_dim", 768),
+        "in_channels": config["in_channels"],
+        "out_channels": config["out_channels"],
+        "down_block_types": down,
+        "up_block_types": up,
+        "mid_block_type": ORIGINAL.middle,
+        "block_out_channels": list(config["block_out_channels"]),
+        "layers_per_block": config["layers_per_block"],
+        "attention_head_dim": config["heads"],
+        "norm_num_groups": config["norm_groups"],
+        "cross_attention_dim": config["text_channels"],
+        "audio_cross_attention_dim": config["audio_channels"],
     }

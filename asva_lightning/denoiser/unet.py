@@ -1,6 +1,7 @@
 """AVSyncUNet: noisy latents, noise level, text and sound in; prediction of the noise out."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,7 +13,9 @@ from torch.nn.functional import silu
 
 from asva_lightning.denoiser.blocks import DownLevel, MiddleLevel, UpLevel
 from asva_lightning.denoiser.conditioning import PreparedConditions, TokensOfFrames
+from asva_lightning.denoiser.loading import load_by_name
 from asva_lightning.denoiser.original import config_from_original, is_added
+from asva_lightning.denoiser.original_folder import read_original_folder
 from asva_lightning.denoiser.resnet import ResnetBlock, normalise_clips
 from asva_lightning.denoiser.temporal_convolution import TemporalConv2d
 from asva_lightning.denoiser.transformer import AudioVideoBlock, VideoTransformer
@@ -149,31 +152,59 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         return images.unflatten(0, (batch, frames)).transpose(1, 2)
 
     @classmethod
-    def from_original(cls, config: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> "AVSyncUNet":
+    def from_stable_diffusion(
+        cls, folder: str | Path, trainable: Literal["added", "all"] = "added", audio_channels: int = 768
+    ) -> "AVSyncUNet":
+        """Inflate Stable Diffusion's UNet, as the method begins; see :mod:`asva_lightning.denoiser.inflation`.
+
+        Args:
+            folder: A folder of the Stable Diffusion 1.x family in diffusers layout, the ``unet`` folder in it, or a
+                Hub id such as ``stable-diffusion-v1-5/stable-diffusion-v1-5``.
+            trainable: As for the class.
+            audio_channels: Width of the audio tokens.
+
+        Raises:
+            WeightsError: If the weights are missing, damaged, or of another family.
+        """
+        from asva_lightning.denoiser.inflation import inflate_folder  # it builds this class
+
+        return inflate_folder(folder, trainable, audio_channels)
+
+    @classmethod
+    def from_original(
+        cls, config: Mapping[str, Any], state_dict: Mapping[str, Tensor], trainable: Literal["added", "all"] = "added"
+    ) -> "AVSyncUNet":
         """Build the network of a published checkpoint.
 
         Args:
             config: The original's constructor arguments.
             state_dict: Its tensors under its own names.
+            trainable: As for the class.
 
         Raises:
-            WeightsError: If names or shapes do not fit; the first one that does not is named.
+            WeightsError: If config, names or shapes do not fit; the first one that does not is named.
         """
-        unet = cls(**config_from_original(config))
-        own = unet.state_dict()
-        for name in sorted(own.keys() | state_dict.keys()):
-            if name not in own or name not in state_dict:
-                where = (
-                    "the network, but not in the checkpoint"
-                    if name in own
-                    else "the checkpoint, but not in the network"
-                )
-                raise WeightsError(f"Tensor {name} is in {where}. Is the config the one the checkpoint was saved with?")
-            if own[name].shape != state_dict[name].shape:
-                shapes = f"{tuple(state_dict[name].shape)} in the checkpoint, {tuple(own[name].shape)} in the network"
-                raise WeightsError(f"Tensor {name} is {shapes}. Is the config the one the checkpoint was saved with?")
-        unet.load_state_dict(state_dict)
+        unet = cls(**config_from_original(config), trainable=trainable)
+        load_by_name(unet, state_dict, "the checkpoint", "Is the config the one the checkpoint was saved with?")
         return unet
+
+    @classmethod
+    def from_original_folder(cls, folder: str | Path, trainable: Literal["added", "all"] = "added") -> "AVSyncUNet":
+        """Read a checkpoint that the method's authors published, or that ``save_original`` wrote.
+
+        Args:
+            folder: The checkpoint's folder, with ``modules/unet`` in it; the ``unet`` folder itself; or a file of
+                tensors beside its ``config.json``.
+            trainable: As for the class.
+
+        Raises:
+            WeightsError: If the checkpoint is missing, damaged, has diverged, or is of another configuration.
+        """
+        config, tensors = read_original_folder(folder)
+        try:
+            return cls.from_original(config, tensors, trainable)
+        except WeightsError as error:
+            raise WeightsError(f"{folder} does not fit: {error}") from error
 
 
 def _check(widths: list[int], attention_levels: Sequence[bool], heads: int, norm_groups: int) -> None:

@@ -1,6 +1,7 @@
 """denoise(): the walk from noise to latents, with the first frame held at the image."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,13 @@ from torch import Tensor
 from asva_lightning.denoiser import AVSyncUNet, PreparedConditions
 from asva_lightning.diffusion.guidance import Guidance, Pass, combine, conditions_of
 from asva_lightning.encoders.conditions import Conditions
+
+OnStep = Callable[[int, Tensor, Tensor], Tensor | None]
+"""Called after a step with its number, its noise level and the latents of the frames after the first; may return others
+in their place."""
+
+Watch = Callable[[Mapping[Pass, Tensor]], None]
+"""Called in every step with the predictions ``(b, c, f, h, w)`` of all passes."""
 
 
 @torch.no_grad()
@@ -21,7 +29,13 @@ def denoise(
     scheduler: Any,
     steps: int,
     guidance: Guidance,
-    on_step: Callable[[int, Tensor], None] | None = None,
+    *,
+    known: Tensor | None = None,
+    generator: torch.Generator | list[torch.Generator] | None = None,
+    one_by_one: bool = False,
+    on_step: OnStep | None = None,
+    watch: Watch | None = None,
+    watched: Sequence[Pass] = (),
 ) -> Tensor:
     """Sample latents.
 
@@ -34,39 +48,69 @@ def denoise(
         scheduler: Any scheduler of diffusers; it steps the frames after the first.
         steps: Number of steps.
         guidance: How strongly to follow text and sound.
-        on_step: Called after each step with its number and the latents of the frames after the first.
+        known: Latents ``(b, c, k, h, w)`` that the ``k`` frames after the first shall have: at every step these frames
+            are what the noise makes of them (Lugmayr et al., RePaint, 2022).
+        generator: For schedulers that draw noise at their steps; one, or one a clip.
+        one_by_one: Evaluate the passes of guidance one after the other instead of as one batch, to save memory.
+        on_step: See :data:`OnStep`.
+        watch: See :data:`Watch`.
+        watched: Passes to evaluate for the watcher also where guidance needs them not.
 
     Returns:
         Latents ``(b, c, f, h, w)``.
     """
-    frames = noise.shape[2] + 1
     weights = guidance.weights(with_audio=conditions.audio is not None)
-    groups = _prepare(unet, conditions, null_conditions, list(weights), frames)
+    passes = list(dict.fromkeys([*weights, *watched]))
+    groups = _prepare(unet, conditions, null_conditions, passes, noise.shape[2] + 1, one_by_one)
     scheduler.set_timesteps(steps, device=noise.device)
-    first, rest = image_latents[:, :, None], noise * scheduler.init_noise_sigma
+    draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
+    # Schedulers of straight paths scale nothing, and therefore do not have these.
+    scale = getattr(scheduler, "scale_model_input", lambda sample, timestep: sample)
+    add_noise = scheduler.add_noise if hasattr(scheduler, "add_noise") else _straight_noise(scheduler)
+    first, rest = image_latents[:, :, None], noise * getattr(scheduler, "init_noise_sigma", 1.0)
     for number, timestep in enumerate(scheduler.timesteps):
-        sample = torch.cat([first, scheduler.scale_model_input(rest, timestep)], dim=2)
+        if known is not None:
+            held = add_noise(known, noise[:, :, : known.shape[2]], timestep[None])
+            rest = torch.cat([held, rest[:, :, known.shape[2] :]], dim=2)
+        sample = torch.cat([first, scale(rest, timestep)], dim=2)
         predictions: dict[Pass, Tensor] = {}
-        for passes, prepared in groups:
-            stacked = unet(sample.repeat(len(passes), 1, 1, 1, 1).to(unet.dtype), timestep[None], prepared)
-            predictions |= dict(zip(passes, stacked.to(rest.dtype).chunk(len(passes))))
-        rest = scheduler.step(combine(predictions, weights)[:, :, 1:], timestep, rest).prev_sample
+        for group, prepared in groups:
+            stacked = unet(sample.repeat(len(group), 1, 1, 1, 1).to(unet.dtype), timestep[None], prepared)
+            predictions |= dict(zip(group, stacked.to(rest.dtype).chunk(len(group))))
+        if watch:
+            watch(predictions)
+        rest = scheduler.step(combine(predictions, weights)[:, :, 1:], timestep, rest, **draws).prev_sample
         if on_step:
-            on_step(number, rest)
+            changed = on_step(number, timestep, rest)
+            rest = rest if changed is None else changed
+    if known is not None:
+        rest = torch.cat([known, rest[:, :, known.shape[2] :]], dim=2)
     return torch.cat([first, rest], dim=2)
 
 
 def _prepare(
-    unet: AVSyncUNet, conditions: Conditions, null: Conditions, passes: list[Pass], frames: int
+    unet: AVSyncUNet, conditions: Conditions, null: Conditions, passes: list[Pass], frames: int, one_by_one: bool
 ) -> list[tuple[list[Pass], PreparedConditions]]:
-    """Passes that can share one batch, with keys and values made once for the whole walk.
+    """Passes that share one batch, with keys and values made once for the whole walk.
 
     Passes that skip the audio layers run apart from those that do not.
     """
-    groups = []
-    for skip in (False, True):
-        together = [evaluation for evaluation in passes if evaluation.skip_audio is skip]
-        if together:
-            stacked = Conditions.stack([conditions_of(evaluation, conditions, null) for evaluation in together])
-            groups.append((together, unet.prepare(stacked, frames)))
-    return groups
+    if one_by_one:
+        groups = [[evaluation] for evaluation in passes]
+    else:
+        groups = [[evaluation for evaluation in passes if evaluation.skip_audio is skip] for skip in (False, True)]
+    return [
+        (group, unet.prepare(Conditions.stack([conditions_of(one, conditions, null) for one in group]), frames))
+        for group in groups
+        if group
+    ]
+
+
+def _straight_noise(scheduler: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Noising for schedulers of straight paths, whose levels are ``1000 s`` in ``(1 - s) z + s eps``."""
+
+    def add_noise(clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+        sigma = (timestep / scheduler.config.num_train_timesteps).to(clean.dtype)
+        return torch.lerp(clean, noise, sigma)
+
+    return add_noise

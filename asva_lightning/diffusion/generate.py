@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from asva_lightning.data.randomness import Purpose, torch_generator
+from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.pipeline import AnimationPipeline
 from asva_lightning.files import write_text
 from asva_lightning.media import write_clip
@@ -62,7 +63,7 @@ def generate(
     *,
     seed: int = 0,
     batch_size: int = 8,
-    device: torch.device | str = "cpu",
+    guidance: Guidance | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> list[Animation]:
     """Animate pairs; the same seed and numbers give the same videos whatever the batch size.
@@ -73,25 +74,27 @@ def generate(
         folder: Where to write ``<key>.mp4`` with its sound and ``<key>.json``; nothing is written without it.
         seed: Seed of the noise.
         batch_size: Pairs that are animated together.
-        device: Where the pipeline's networks are.
+        guidance: How strongly to follow text and sound; the pipeline's if not given.
         about: Further facts for the JSON files, such as the training step.
 
     Returns:
         The animations, in the order of the pairs, on the CPU.
     """
-    animations = []
+    animations, device = [], pipeline._execution_device
     for start in range(0, len(pairs), batch_size):
         batch = pairs[start : start + batch_size]
-        videos = pipeline(
-            torch.stack([pair.picture for pair in batch]).to(device),
-            torch.stack([pair.waveform for pair in batch]).to(device),
+        latents = pipeline.sample(
+            pipeline.encode(torch.stack([pair.picture for pair in batch])),
+            torch.stack([pair.waveform for pair in batch]),
             [pair.text for pair in batch],
             [torch_generator(seed, Purpose.SAMPLING, pair.number, device) for pair in batch],
+            guidance=guidance,
         )
-        animations += [Animation(pair, video) for pair, video in zip(batch, videos.cpu())]
+        animations += [Animation(pair, video) for pair, video in zip(batch, pipeline.decode(latents).cpu())]
     if folder is not None:
+        facts = {"seed": seed, "guidance": asdict(guidance or pipeline.guidance), **(about or {})}
         for animation in animations:
-            write_animation(pipeline, animation, folder, {"seed": seed, **(about or {})})
+            write_animation(pipeline, animation, folder, facts)
     return animations
 
 
@@ -108,8 +111,8 @@ def write_animation(pipeline: AnimationPipeline, animation: Animation, folder: P
         "key": animation.pair.key,
         "text": animation.pair.text,
         "number": animation.pair.number,
-        "guidance": asdict(pipeline.sampling.guidance),
-        "steps": pipeline.sampling.steps,
+        "guidance": asdict(pipeline.guidance),
+        "steps": pipeline.steps,
         "video": path.name,
         **about,
     }

@@ -1,69 +1,20 @@
 """The training objective: how latents are noised, what the network predicts, and how far off it is."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-
-class Target(ABC):
-    """What the network predicts.
-
-    Attributes:
-        prediction_type: The name of this target in diffusers' schedulers.
-    """
-
-    prediction_type: ClassVar[str]
-
-    @abstractmethod
-    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """The target ``(b, c, f, h, w)`` of latents noised to levels ``(b,)`` of the schedule."""
-
-
-@dataclass(frozen=True)
-class EpsilonTarget(Target):
-    """The noise itself (Ho et al., 2020), as the method."""
-
-    prediction_type: ClassVar[str] = "epsilon"
-
-    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """``eps``."""
-        return noise
-
-
-@dataclass(frozen=True)
-class VelocityTarget(Target):
-    """v-prediction, ``sqrt(a) eps - sqrt(1 - a) z`` (Salimans and Ho, 2022)."""
-
-    prediction_type: ClassVar[str] = "v_prediction"
-
-    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """``sqrt(a_t) eps - sqrt(1 - a_t) z`` with ``a_t`` the cumulative signal share."""
-        velocity: Tensor = schedule.get_velocity(latents, noise, timestep)
-        return velocity
-
-
-@dataclass(frozen=True)
-class CleanTarget(Target):
-    """The clean latents themselves.
-
-    A small network learns this soonest: it need not carry the noise through all its layers, as it must to predict it.
-    """
-
-    prediction_type: ClassVar[str] = "sample"
-
-    def __call__(self, schedule: Any, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """``z``."""
-        return latents
+from asva_lightning.diffusion.targets import EpsilonTarget, Target
+from asva_lightning.diffusion.weighting import UniformWeighting, Weighting
+from asva_lightning.errors import ConfigurationError
 
 
 class Objective:
-    """Mean squared error of the target over all frames but the first, whose latent stays clean.
+    """Weighted mean squared error of the target over all frames but the first, whose latent stays clean.
 
-    The defaults are the method's: noise prediction over Stable Diffusion's noise schedule.
+    The defaults are the method's: noise prediction over Stable Diffusion's noise schedule, all levels alike.
 
     Args:
         target: What the network predicts.
@@ -71,6 +22,14 @@ class Objective:
         beta_start: First beta of the schedule.
         beta_end: Last beta of the schedule.
         beta_schedule: Its form, a name known to diffusers.
+        weighting: How the errors of different levels are weighed.
+        motion: Weight of the motion-aware loss (Syncphony), ``mean of ((prediction - target) (z_t - z_(t-1)))^2``: what
+            changes from frame to frame counts more; 0 leaves it out.
+        zero_terminal_snr: Bend the schedule so that no signal is left at its end (Lin et al., 2024).
+        first_frame: Let the clean first frame count too, with the target that latents without noise have.
+
+    Raises:
+        ConfigurationError: If settings contradict each other.
     """
 
     def __init__(
@@ -80,17 +39,36 @@ class Objective:
         beta_start: float = 0.00085,
         beta_end: float = 0.012,
         beta_schedule: str = "scaled_linear",
+        weighting: Weighting | None = None,
+        motion: float = 0.0,
+        zero_terminal_snr: bool = False,
+        first_frame: bool = False,
     ) -> None:
         self.target = target or EpsilonTarget()
         self.steps = steps
-        self.schedule_config: dict[str, Any] = {
-            "num_train_timesteps": steps,
-            "beta_start": beta_start,
-            "beta_end": beta_end,
-            "beta_schedule": beta_schedule,
-            "prediction_type": self.target.prediction_type,
-        }
-        self._schedule: Any = DDPMScheduler(**self.schedule_config)
+        self.weighting = weighting or UniformWeighting()
+        self.motion = motion
+        self.first_frame = first_frame
+        if motion < 0:
+            raise ConfigurationError(f"Objective needs motion >= 0, not {motion}.")
+        if zero_terminal_snr and (self.target.straight or isinstance(self.target, EpsilonTarget)):
+            kind = type(self.target).__name__
+            raise ConfigurationError(
+                f"zero_terminal_snr does not go with {kind}: "
+                + ("its path ends in pure noise anyway." if self.target.straight else "noise alone says nothing of z.")
+                + " Use VelocityTarget, or leave zero_terminal_snr out."
+            )
+        self.schedule_config: dict[str, Any] = {"num_train_timesteps": steps}
+        if not self.target.straight:
+            self.schedule_config |= {
+                "beta_start": beta_start,
+                "beta_end": beta_end,
+                "beta_schedule": beta_schedule,
+                "prediction_type": self.target.prediction_type,
+            }
+            if zero_terminal_snr:
+                self.schedule_config |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+        self._shares = self._signal_shares()
 
     def add_noise(self, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """Noise all frames but the first.
@@ -100,10 +78,40 @@ class Objective:
             noise: As large.
             timestep: Level of each clip, ``(b,)`` integers below ``steps``.
         """
-        noisy = self._schedule.add_noise(latents[:, :, 1:], noise[:, :, 1:], timestep)
+        signal, sigma = self._mixture(latents, timestep)
+        noisy = signal * latents[:, :, 1:] + sigma * noise[:, :, 1:]
         return torch.cat([latents[:, :, :1], noisy], dim=2)
 
+    def network_timestep(self, timestep: Tensor) -> Tensor:
+        """How the network is told a level: as schedulers of diffusers do, whose straight paths count from 1."""
+        return timestep + 1 if self.target.straight else timestep
+
     def loss(self, prediction: Tensor, latents: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        """Mean squared error of each clip, ``(b,)``; the first frame does not count."""
-        target = self.target(self._schedule, latents[:, :, 1:], noise[:, :, 1:], timestep)
-        return (prediction[:, :, 1:].float() - target.float()).square().mean(dim=(1, 2, 3, 4))
+        """The loss of each clip, ``(b,)``."""
+        share = self._shares.to(latents.device)[timestep]
+        target = self.target(share[:, None, None, None, None], latents, noise)
+        begin = 0 if self.first_frame else 1
+        if self.first_frame:
+            target = torch.cat([self.target.of_clean(latents[:, :, :1]), target[:, :, 1:]], dim=2)
+        error = prediction[:, :, begin:].float() - target[:, :, begin:].float()
+        loss = error.square().mean(dim=(1, 2, 3, 4))
+        if self.motion:
+            change = latents[:, :, 1:].float() - latents[:, :, :-1].float()
+            loss = loss + self.motion * (error[:, :, 1 - begin :] * change).square().mean(dim=(1, 2, 3, 4))
+        return loss * self.weighting(share / (1 - share).clamp(min=1e-12), self.target).to(loss.dtype)
+
+    def _mixture(self, latents: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of signal and of noise is in a clip, ``(b, 1, 1, 1, 1)`` each."""
+        share = self._shares.to(latents.device, latents.dtype)[timestep][:, None, None, None, None]
+        if self.target.straight:
+            sigma = (timestep.to(latents.dtype) + 1)[:, None, None, None, None] / self.steps
+            return 1 - sigma, sigma
+        return share.sqrt(), (1 - share).sqrt()
+
+    def _signal_shares(self) -> Tensor:
+        """``a_t`` of every level, ``SNR / (SNR + 1)``, ``(steps,)``."""
+        if self.target.straight:
+            sigma = torch.arange(1, self.steps + 1) / self.steps
+            return (1 - sigma) ** 2 / ((1 - sigma) ** 2 + sigma**2)
+        shares: Tensor = DDPMScheduler(**self.schedule_config).alphas_cumprod
+        return shares

@@ -6,7 +6,15 @@ from asva_lightning.encoders.conditioner import Conditioner, drop, to_floats, to
 from asva_lightning.encoders.conditions import Conditions
 from asva_lightning.encoders.imagebind import ImageBind, ImageBindAudio
 from asva_lightning.encoders.text import ClassText, ClipText, TextEncoder
-from asva_lightning.encoders.windows import FrameWindows, SegmentWindows, TokenGrid, segment_mask
+from asva_lightning.encoders.windows import (
+    EverythingWindow,
+    FrameWindows,
+    GlobalWindow,
+    RadiusWindows,
+    SegmentWindows,
+    TokenGrid,
+    segment_mask,
+)
 
 __all__ = [
     "AudioEncoder",
@@ -15,12 +23,15 @@ __all__ = [
     "ClipText",
     "Conditioner",
     "Conditions",
+    "EverythingWindow",
     "FrameWindows",
+    "GlobalWindow",
     "ImageBind",
     "ImageBindAudio",
     "LatentCodec",
     "LogMelEncoder",
     "PixelCodec",
+    "RadiusWindows",
     "SegmentWindows",
     "TextEncoder",
     "TokenGrid",

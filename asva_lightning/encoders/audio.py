@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 
 import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -18,9 +20,11 @@ class AudioEncoder(nn.Module, ABC):
 
     Attributes:
         channels: Width of a token.
+        sample_rate: Samples a second of the sound that it takes.
     """
 
     channels: int
+    sample_rate: int = ClipFormat.sample_rate
 
     @abstractmethod
     def forward(self, waveform: Tensor) -> Tensor:
@@ -34,8 +38,13 @@ class AudioEncoder(nn.Module, ABC):
     def null(self, samples: int) -> Tensor:
         """The tokens ``(1, m, channels)`` that stand for "no sound"; they cost nothing to ask for again."""
 
+    @property
+    def component(self) -> nn.Module:
+        """What a diffusers pipeline keeps of this encoder."""
+        return self
 
-class LogMelEncoder(AudioEncoder):
+
+class LogMelEncoder(AudioEncoder, ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases name the config file
     """A small trainable encoder for work without pretrained weights: convolutions over the log-mel spectrogram.
 
     Four columns of the spectrogram (40 ms) become one token. "No sound" is a learned token, as the encoding of
@@ -49,6 +58,7 @@ class LogMelEncoder(AudioEncoder):
 
     shortening = 4
 
+    @register_to_config
     def __init__(self, channels: int = 96, layers: int = 2) -> None:
         super().__init__()
         self.channels = channels
@@ -57,7 +67,7 @@ class LogMelEncoder(AudioEncoder):
             nn.GELU(),
             nn.Conv1d(channels, channels, 5, stride=2, padding=2),
         )
-        self.layers = nn.ModuleList([nn.Conv1d(channels, channels, 5, padding=2) for _ in range(layers)])
+        self.convolutions = nn.ModuleList([nn.Conv1d(channels, channels, 5, padding=2) for _ in range(layers)])
         self.norm = nn.LayerNorm(channels)
         self.nothing = nn.Embedding(1, channels)
         nn.init.zeros_(self.nothing.weight)
@@ -66,13 +76,14 @@ class LogMelEncoder(AudioEncoder):
 
     def grid(self, samples: int) -> TokenGrid:
         """One token for each 40 ms, none for the whole sound."""
-        return TokenGrid(leading=0, rows=1, columns=self._columns(samples) // self.shortening)
+        step = self.shortening * HOP / self.sample_rate
+        return TokenGrid(0, 1, self._columns(samples) // self.shortening, first=step / 2, step=step)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Encode mono sound ``(b, samples)`` into tokens ``(b, m, channels)``."""
         mel = log_mel(waveform, columns=self._columns(waveform.shape[-1])).squeeze(1)
         hidden = self.stem(mel.to(self.norm.weight.dtype))
-        for layer in self.layers:
+        for layer in self.convolutions:
             hidden = hidden + layer(gelu(hidden))
         normalised: Tensor = self.norm(hidden.transpose(1, 2))
         return normalised

@@ -3,8 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
@@ -36,6 +39,15 @@ class LatentCodec(nn.Module, ABC):
     def decode(self, latents: Tensor) -> Tensor:
         """Decode latents into clips ``(b, 3, f, h, w)``, in [-1, 1]."""
 
+    def begin_at(self, latents: Tensor, frame: int) -> Tensor:
+        """Latents of the same clips ``(b, c, f, h, w)`` from a later frame on."""
+        return latents[:, :, frame:]
+
+    @property
+    def component(self) -> nn.Module:
+        """What a diffusers pipeline keeps of this codec."""
+        return self
+
     def latent_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the latents of a picture.
 
@@ -50,7 +62,7 @@ class LatentCodec(nn.Module, ABC):
         return height // self.factor, width // self.factor
 
 
-class PixelCodec(LatentCodec):
+class PixelCodec(LatentCodec, ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases name the config file
     """Blocks of pixels laid out as channels: fixed, invertible, for small pictures and networks without a VAE.
 
     Args:
@@ -59,6 +71,7 @@ class PixelCodec(LatentCodec):
             number. What does not move is then zero, which a small network learns much sooner than to copy a picture.
     """
 
+    @register_to_config
     def __init__(self, factor: int = 4, change: float | None = None) -> None:
         super().__init__()
         if change is not None and not change > 0:
@@ -68,6 +81,7 @@ class PixelCodec(LatentCodec):
         self.factor = factor
         self.channels = 3 * factor**2
         self.change = change
+        self.register_buffer("_place", torch.zeros(()), persistent=False)  # a module without tensors has no device
 
     def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """Encode clips; there is nothing to sample."""
@@ -83,6 +97,12 @@ class PixelCodec(LatentCodec):
             first = pixels[:, :, :1]
             pixels = torch.cat([first, first + pixels[:, :, 1:] / self.change], dim=2)
         return pixels
+
+    def begin_at(self, latents: Tensor, frame: int) -> Tensor:
+        """With ``change``, frames are told by their change from another first frame, which is a picture again."""
+        if self.change is None:
+            return super().begin_at(latents, frame)
+        return self.encode(self.decode(latents)[:, :, frame:].clamp(-1, 1))
 
 
 class AutoencoderCodec(LatentCodec):
@@ -102,22 +122,37 @@ class AutoencoderCodec(LatentCodec):
                 f"{Path(folder) / 'vae'} is missing. Give a folder of Stable Diffusion 1.5 in diffusers layout "
                 "(stable-diffusion-v1-5/stable-diffusion-v1-5, CreativeML OpenRAIL-M)."
             )
-        network = AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32)
+        self._use(AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32), frames_at_once)
+
+    @classmethod
+    def of(cls, network: nn.Module, frames_at_once: int = 16) -> "AutoencoderCodec":
+        """The codec that uses an ``AutoencoderKL`` that is already loaded."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made._use(network, frames_at_once)
+        return made
+
+    def _use(self, network: Any, frames_at_once: int) -> None:
         self._network = Frozen(network)
         self.channels = network.config.latent_channels
         self.factor = 2 ** (len(network.config.block_out_channels) - 1)
         self.scale = float(network.config.scaling_factor)
         self.frames_at_once = frames_at_once
 
+    @property
+    def component(self) -> nn.Module:
+        """The autoencoder."""
+        return self._network.network
+
     @torch.no_grad()
     def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """Encode clips: the mode of the posterior, or a sample where generators are given (as the method trains)."""
         network = self._network.on(pixels.device)
-        frames = pixels.transpose(1, 2).flatten(0, 1)
+        frames = pixels.transpose(1, 2).flatten(0, 1).to(network.dtype)
         posteriors = [network.encode(part).latent_dist for part in frames.split(self.frames_at_once)]
-        mean = torch.cat([posterior.mean for posterior in posteriors]).unflatten(0, (len(pixels), -1))
+        mean = torch.cat([posterior.mean for posterior in posteriors]).to(pixels.dtype).unflatten(0, (len(pixels), -1))
         if generators is not None:
-            deviation = torch.cat([posterior.std for posterior in posteriors]).view_as(mean)
+            deviation = torch.cat([posterior.std for posterior in posteriors]).to(pixels.dtype).view_as(mean)
             noise = torch.stack(
                 [torch.randn(mean.shape[1:], generator=generator, device=mean.device) for generator in generators]
             )
@@ -128,6 +163,8 @@ class AutoencoderCodec(LatentCodec):
     def decode(self, latents: Tensor) -> Tensor:
         """Decode latents, some frames at a time."""
         network = self._network.on(latents.device)
-        frames = latents.transpose(1, 2).flatten(0, 1) / self.scale
-        pictures = torch.cat([network.decode(part).sample for part in frames.split(self.frames_at_once)])
+        frames = (latents.transpose(1, 2).flatten(0, 1) / self.scale).to(network.dtype)
+        pictures = torch.cat([network.decode(part).sample for part in frames.split(self.frames_at_once)]).to(
+            latents.dtype
+        )
         return pictures.unflatten(0, (len(latents), -1)).transpose(1, 2)

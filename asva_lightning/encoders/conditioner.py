@@ -50,14 +50,17 @@ class Conditioner(nn.Module):
     def conditions(self, waveform: Tensor, texts: Sequence[str], frames: int) -> Conditions:
         """Encode text and sound ``(b, samples)`` of clips of so many frames."""
         tokens = self.audio(waveform)
-        mask = self.windows(frames, self.audio.grid(waveform.shape[-1])).to(tokens.device)
-        return Conditions(self.text(texts), tokens, mask)
+        mask = self._mask(frames, waveform.shape[-1]).to(tokens.device)
+        return Conditions(self.text(texts, waveform.device), tokens, mask)
 
-    def null(self, samples: int, frames: int) -> Conditions:
+    def null(self, samples: int, frames: int, device: torch.device | None = None) -> Conditions:
         """Conditions of one clip, ``b = 1``, that say nothing: no text and no sound."""
-        text = self.text([""])
-        mask = self.windows(frames, self.audio.grid(samples)).to(text.device)
+        text = self.text([""], device)
+        mask = self._mask(frames, samples).to(text.device)
         return Conditions(text, self.audio.null(samples).to(text.device), mask)
+
+    def _mask(self, frames: int, samples: int) -> Tensor:
+        return self.windows(frames, self.audio.grid(samples), samples / self.audio.sample_rate)
 
 
 def to_floats(pixels: Tensor) -> Tensor:

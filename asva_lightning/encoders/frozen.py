@@ -18,8 +18,15 @@ class Frozen(Generic[Network]):
     def __init__(self, network: Network) -> None:
         self._network = network.eval().requires_grad_(False)
 
+    @property
+    def network(self) -> Network:
+        """The network, wherever it is."""
+        return self._network
+
     def on(self, device: torch.device) -> Network:
-        """The network, on this device."""
+        """The network, on this device; one that is offloaded between its calls comes there by itself."""
+        if hasattr(self._network, "_hf_hook"):
+            return self._network
         first = next(self._network.parameters(), None)
         if first is not None and first.device != device:
             self._network.to(device)

@@ -3,8 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from asva_lightning.encoders.frozen import Frozen
@@ -21,11 +24,16 @@ class TextEncoder(nn.Module, ABC):
     channels: int
 
     @abstractmethod
-    def forward(self, texts: Sequence[str]) -> Tensor:
-        """Encode ``b`` texts into tokens ``(b, n, channels)``."""
+    def forward(self, texts: Sequence[str], device: torch.device | None = None) -> Tensor:
+        """Encode ``b`` texts into tokens ``(b, n, channels)``, on a device; where the encoder is if not given."""
+
+    @property
+    def components(self) -> tuple[nn.Module, Any]:
+        """What a diffusers pipeline keeps of this encoder: its network and its tokenizer, if it has one."""
+        return self, None
 
 
-class ClassText(TextEncoder):
+class ClassText(TextEncoder, ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases name the config file
     """One learned token for each class text, for networks that start from nothing.
 
     Args:
@@ -33,6 +41,7 @@ class ClassText(TextEncoder):
         channels: Width of a token.
     """
 
+    @register_to_config
     def __init__(self, texts: Sequence[str], channels: int = 96) -> None:
         super().__init__()
         self.channels = channels
@@ -41,7 +50,7 @@ class ClassText(TextEncoder):
         self._place: Tensor
         self.register_buffer("_place", torch.zeros(()), persistent=False)  # follows the module's device
 
-    def forward(self, texts: Sequence[str]) -> Tensor:
+    def forward(self, texts: Sequence[str], device: torch.device | None = None) -> Tensor:
         """Look up ``b`` texts, ``(b, 1, channels)``.
 
         Raises:
@@ -51,7 +60,7 @@ class ClassText(TextEncoder):
         if unknown:
             known = ", ".join(repr(text) for text in self.texts[1:])
             raise ConfigurationError(f"The text {unknown[0]!r} was not trained. Use one of {known}, or no text.")
-        index = torch.tensor([self.texts.index(text) for text in texts], device=self._place.device)
+        index = torch.tensor([self.texts.index(text) for text in texts], device=device or self._place.device)
         tokens: Tensor = self.embedding(index)
         return tokens[:, None]
 
@@ -73,8 +82,21 @@ class ClipText(TextEncoder):
                     f"{Path(folder) / part} is missing. Give a folder of Stable Diffusion 1.5 in diffusers layout "
                     "(stable-diffusion-v1-5/stable-diffusion-v1-5, CreativeML OpenRAIL-M)."
                 )
-        self._tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        model = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", torch_dtype=torch.float32)
+        self._use(
+            CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", torch_dtype=torch.float32),
+            CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer"),
+        )
+
+    @classmethod
+    def of(cls, model: nn.Module, tokenizer: Any) -> "ClipText":
+        """The encoder that uses a ``CLIPTextModel`` and a ``CLIPTokenizer`` that are already loaded."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made._use(model, tokenizer)
+        return made
+
+    def _use(self, model: Any, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
         self.channels = model.config.hidden_size
         self._model = Frozen(model)
         self._length = model.config.max_position_embeddings
@@ -82,10 +104,15 @@ class ClipText(TextEncoder):
         self._place: Tensor
         self.register_buffer("_place", torch.zeros(()), persistent=False)  # follows the module's device
 
+    @property
+    def components(self) -> tuple[nn.Module, Any]:
+        """CLIP's text model and tokenizer."""
+        return self._model.network, self._tokenizer
+
     @torch.no_grad()
-    def forward(self, texts: Sequence[str]) -> Tensor:
+    def forward(self, texts: Sequence[str], device: torch.device | None = None) -> Tensor:
         """Encode ``b`` texts, ``(b, 77, channels)``; each distinct text is encoded once in a lifetime."""
-        device = self._place.device
+        device = device or self._place.device
         for text in set(texts) - self._known.keys():
             words = self._tokenizer(
                 text, padding="max_length", max_length=self._length, truncation=True, return_tensors="pt"

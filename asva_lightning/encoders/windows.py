@@ -1,8 +1,11 @@
 """Frame windows: which audio tokens each frame may attend to."""
 
 import math
+import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,29 +20,50 @@ class TokenGrid:
     Args:
         leading: Tokens of the whole sound, at the start of the sequence.
         rows: Bands of frequency; the sequence holds all columns of the first band, then all of the second.
-        columns: Steps of time, which share the length of the clip evenly.
+        columns: Steps of time.
+        first: Middle of the first column, in seconds after the start of the sound.
+        step: Seconds from one column to the next.
     """
 
     leading: int
     rows: int
     columns: int
+    first: float = 0.05
+    step: float = 0.1
 
     @property
     def tokens(self) -> int:
         """Length of the sequence."""
         return self.leading + self.rows * self.columns
 
+    @property
+    def times(self) -> Tensor:
+        """Middle of each column in seconds, ``(columns,)``."""
+        return self.first + self.step * torch.arange(self.columns)
 
-IMAGEBIND_GRID = TokenGrid(leading=1, rows=12, columns=19)
-"""The tokens of ImageBind's audio tower: a class token, then 12 bands over 19 steps of two seconds of sound."""
+    def mask(self, columns: Tensor) -> Tensor:
+        """The mask ``(f, tokens)`` of frames that see these columns ``(f, columns)`` and all leading tokens."""
+        return torch.cat([columns.new_ones(len(columns), self.leading), columns.repeat(1, self.rows)], dim=1)
+
+
+IMAGEBIND_GRID = TokenGrid(leading=1, rows=12, columns=19, first=0.08, step=0.1)
+"""The tokens of ImageBind's audio tower: a class token, then 12 bands over 19 steps of two seconds of sound.
+
+A column is a patch of 16 steps of 10 ms; the patches are 10 steps apart."""
 
 
 class FrameWindows(ABC):
-    """Decides which tokens of a grid each of ``frames`` frames sees: ``(f, m)`` bool, True = attend."""
+    """Decides which tokens of a grid each frame of a clip sees."""
 
     @abstractmethod
-    def __call__(self, frames: int, grid: TokenGrid) -> Tensor:
-        """The mask of a clip."""
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
+        """The mask of a clip, ``(f, m)`` bool, True = attend.
+
+        Args:
+            frames: Number of frames ``f``; frame ``i`` is shown at ``i * seconds / frames``.
+            grid: The encoder's ``m`` tokens.
+            seconds: Length of the clip.
+        """
 
 
 def segment_mask(frames: int, grid: TokenGrid = IMAGEBIND_GRID) -> Tensor:
@@ -64,13 +88,93 @@ def segment_mask(frames: int, grid: TokenGrid = IMAGEBIND_GRID) -> Tensor:
     starts = torch.linspace(0, grid.columns - length, frames).round().long()
     column = torch.arange(grid.columns)
     own = (column >= starts[:, None]) & (column < starts[:, None] + length)
-    return torch.cat([torch.ones(frames, grid.leading, dtype=torch.bool), own.repeat(1, grid.rows)], dim=1)
+    return grid.mask(own)
 
 
 @dataclass(frozen=True)
 class SegmentWindows(FrameWindows):
     """The method's windows, see :func:`segment_mask`."""
 
-    def __call__(self, frames: int, grid: TokenGrid) -> Tensor:
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
         """The mask ``(frames, tokens)`` of a clip."""
         return segment_mask(frames, grid)
+
+
+@dataclass(frozen=True)
+class RadiusWindows(FrameWindows):
+    """A frame sees what is heard at most so many seconds before or after it (Scaling-up ASVA), and the leading tokens.
+
+    Args:
+        seconds: The radius.
+
+    Raises:
+        ConfigurationError: If it is not positive.
+    """
+
+    seconds: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ConfigurationError(f"RadiusWindows needs seconds > 0, not {self.seconds}.")
+
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
+        """``|time of the column - time of the frame| <= radius``.
+
+        Raises:
+            ConfigurationError: If a frame sees nothing.
+        """
+        shown = torch.arange(frames) * (seconds / frames)
+        columns = (grid.times - shown[:, None]).abs() <= self.seconds + 1e-6
+        if not grid.leading and not columns.any(dim=1).all():
+            frame = int((~columns.any(dim=1)).nonzero()[0])
+            raise ConfigurationError(
+                f"Frame {frame}, shown at {float(shown[frame]):.2f} s, sees no audio token within {self.seconds:g} s: "
+                f"they are {grid.step:g} s apart. Give RadiusWindows more seconds."
+            )
+        return grid.mask(columns)
+
+
+@dataclass(frozen=True)
+class GlobalWindow(FrameWindows):
+    """Every frame sees the tokens of the whole sound alone, and so learns nothing of when something is heard."""
+
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
+        """The leading tokens.
+
+        Raises:
+            ConfigurationError: If the encoder has none.
+        """
+        if not grid.leading:
+            raise ConfigurationError(
+                "GlobalWindow needs an audio encoder with a token of the whole sound, such as ImageBind's; this one "
+                "has none. Use SegmentWindows or RadiusWindows."
+            )
+        return grid.mask(torch.zeros(frames, grid.columns, dtype=torch.bool))
+
+
+@dataclass(frozen=True)
+class EverythingWindow(FrameWindows):
+    """Every frame sees every token."""
+
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
+        """All tokens."""
+        return grid.mask(torch.ones(frames, grid.columns, dtype=torch.bool))
+
+
+def windows_to_config(windows: FrameWindows) -> dict[str, Any]:
+    """Frame windows as plain values, for the files of an exported pipeline."""
+    return {"class": type(windows).__name__, **asdict(windows)}  # type: ignore[call-overload]  # all are dataclasses
+
+
+def windows_from_config(config: Mapping[str, Any]) -> FrameWindows:
+    """The frame windows that :func:`windows_to_config` described; only classes of this module are made.
+
+    Raises:
+        ConfigurationError: If there are no such windows here.
+    """
+    kinds = {kind.__name__: kind for kind in vars(sys.modules[__name__]).values() if isinstance(kind, type)}
+    kind = kinds.get(config["class"])
+    if kind is None or not issubclass(kind, FrameWindows) or kind is FrameWindows:
+        raise ConfigurationError(f"There are no frame windows {config['class']!r} in asva_lightning.encoders.windows.")
+    made: FrameWindows = kind(**{name: value for name, value in config.items() if name != "class"})
+    return made

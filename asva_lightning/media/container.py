@@ -132,6 +132,8 @@ class MediaFile:
         """As ``_frames``, after a seek to ``seconds`` on the file's own clock."""
         index, time_base = stream.index, stream.time_base or 1
         begin = float((stream.start_time or 0) * time_base)
+        # Some formats cannot seek by a track whose packets are thrown away, as another track's reader has left it.
+        stream.discard = Discard.default
         for step in _STEPS_BACK:
             try:
                 self.container.seek(math.floor((seconds - step) / time_base), stream=self.container.streams[index])

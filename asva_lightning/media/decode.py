@@ -13,7 +13,7 @@ from torch import Tensor
 
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.media.container import MediaFile, Source, checked_seconds, open_media
-from asva_lightning.media.picture import crop_and_resize
+from asva_lightning.media.crop import crop_and_resize
 
 # Times this close (seconds) count as equally near, so that 1/6 s lies in the middle of two frames at 15 fps in spite
 # of rounding, and the earlier is taken.

@@ -1,50 +1,24 @@
-"""Still pictures, and the one crop and resize that training and inference share."""
+"""Still pictures of any kind."""
 
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.nn import functional
 
-from asva_lightning.errors import ConfigurationError, MediaError
+from asva_lightning.errors import MediaError
 from asva_lightning.media.container import Source, source_name
+from asva_lightning.media.crop import crop_and_resize
+from asva_lightning.media.decode import read_frames
+from asva_lightning.media.probe import probe
 
+# Left to Pillow: FFmpeg fills up what is missing of a damaged picture.
+_STILL_CODECS = {"apng", "bmp", "gif", "mjpeg", "png", "tiff", "webp"}
 # What Pillow's decoders raise on damaged files, besides the documented OSError.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, Image.DecompressionBombError)
-
-
-def crop_and_resize(pixels: Tensor, height: int, width: int, pixel_aspect: float = 1.0) -> Tensor:
-    """Cut the largest centred part that has the wanted aspect, then resize it (bilinear, antialiased).
-
-    Args:
-        pixels: Pictures ``(..., 3, h, w)``, uint8 or floating point.
-        height: Wanted height in (square) pixels.
-        width: Wanted width in (square) pixels.
-        pixel_aspect: Width of a stored pixel divided by its height, as displayed.
-
-    Returns:
-        Pictures ``(..., 3, height, width)`` of the same dtype.
-
-    Raises:
-        ConfigurationError: If a size is below one pixel.
-    """
-    if height < 1 or width < 1:
-        raise ConfigurationError(f"A picture needs height and width >= 1, not {height} x {width}.")
-    rows, columns = pixels.shape[-2:]
-    aspect = width / height / pixel_aspect  # of the part, in stored pixels
-    kept_rows = min(rows, max(1, round(columns / aspect)))
-    kept_columns = min(columns, max(1, round(rows * aspect)))
-    top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
-    part = pixels[..., top : top + kept_rows, left : left + kept_columns]
-    if part.shape[-2:] == (height, width):
-        return part.contiguous()
-    resized = functional.interpolate(
-        part.reshape(-1, *part.shape[-3:]), (height, width), mode="bilinear", align_corners=False, antialias=True
-    )
-    return resized.reshape(*pixels.shape[:-2], height, width).contiguous()
 
 
 def read_picture(path: Source, height: int, width: int) -> Tensor:
@@ -54,7 +28,8 @@ def read_picture(path: Source, height: int, width: int) -> Tensor:
     the first frame is taken.
 
     Args:
-        path: A file that Pillow can read (JPEG, PNG, WebP, ...), as a path or binary file.
+        path: A file that Pillow can read (JPEG, PNG, WebP, ...), as a path or binary file, or a video, whose first
+            frame is taken.
         height: Wanted height in pixels.
         width: Wanted width in pixels.
 
@@ -65,6 +40,33 @@ def read_picture(path: Source, height: int, width: int) -> Tensor:
         MediaError: If the file cannot be read as a picture.
         ConfigurationError: If a size is below one pixel.
     """
+    return crop_and_resize(read_whole_picture(path), height, width)
+
+
+def read_whole_picture(path: Source) -> Tensor:
+    """All of a picture ``(3, h, w)``, uint8, at its own size; see :func:`read_picture`."""
+    try:
+        return _pillow_picture(path)
+    except MediaError:
+        first = _first_frame(path)
+        if first is None:
+            raise
+        return first
+
+
+def _first_frame(path: Source) -> Tensor | None:
+    """The first frame of a video as it is displayed; ``None`` if the file is no video."""
+    if not isinstance(path, str | Path):
+        path.seek(0)
+    try:
+        info = probe(path)
+        moves = info.has_picture and info.picture_codec not in _STILL_CODECS
+        return read_frames(path, [info.picture_start], info.height, info.width)[:, 0] if moves else None
+    except MediaError:
+        return None
+
+
+def _pillow_picture(path: Source) -> Tensor:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # twice that size is an error
@@ -72,7 +74,7 @@ def read_picture(path: Source, height: int, width: int) -> Tensor:
                 rgb = np.array(_as_rgb(ImageOps.exif_transpose(picture)))
     except _PILLOW_ERRORS as error:
         raise MediaError(source_name(path), f"cannot be read as a picture: {error}.") from error
-    return crop_and_resize(torch.from_numpy(rgb).permute(2, 0, 1), height, width)
+    return torch.from_numpy(rgb).permute(2, 0, 1)
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:

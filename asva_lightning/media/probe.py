@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from av.packet import Packet
 from av.stream import Stream
 
+from asva_lightning.errors import MediaError
 from asva_lightning.media.container import MediaFile, Source, open_media
 from asva_lightning.media.decode import pixel_aspect, right_angles
 
@@ -74,6 +75,20 @@ def probe(path: Source) -> MediaInfo:
             begin = max(picture.begin, sound.begin)
             info = replace(info, start=begin, seconds=max(0.0, min(picture.end, sound.end) - begin))
         return info
+
+
+def sound_seconds(path: Source) -> float:
+    """When the sound of a file ends, in seconds on the clip clock, by its packets.
+
+    Raises:
+        MediaError: If the file cannot be read or has no sound.
+    """
+    with open_media(path) as media:
+        media.needed_sound()
+        _, sound = _spans(media)
+        if not sound.count:
+            raise MediaError(media.name, "has a sound track with nothing in it.")
+        return sound.end
 
 
 class _Span:

@@ -68,6 +68,11 @@ def read_sound(
     return waveform
 
 
+def is_silent(waveform: Tensor) -> bool:
+    """Whether nothing can be heard: no sample ``(samples,)`` reaches -60 dB of full scale."""
+    return not bool((waveform.abs() >= 1e-3).any())
+
+
 def sound_window(media: MediaFile, sample_rate: int, start: float, samples: int | None) -> tuple[Tensor, float]:
     """Sound of an open file.
 

@@ -1,81 +1,204 @@
-"""The command ``animate``: one picture and one sound in, a video out."""
+"""The command ``animate``: pictures and sounds in, videos out."""
 
-import json
-import sys
-from dataclasses import replace
+import logging
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from asva_lightning.diffusion import Pair, enlargement, generate
-from asva_lightning.errors import ConfigurationError, RunError
-from asva_lightning.media import ClipFormat, read_picture, read_sound, write_clip
-from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.restore import open_task
+from asva_lightning.diffusion import AnimationPipeline, FilmOptions, SoundFile, enlargement, film
+from asva_lightning.diffusion.film import SOUND_RATE, Watch
+from asva_lightning.diffusion.guidance import Guidance
+from asva_lightning.diffusion.long import OVERLAP
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.media import ClipWriter, PlacedPicture, is_silent
+from asva_lightning.training.animate_jobs import Job, Pictures, read_pairs
+from asva_lightning.training.checkpoints import Which
+from asva_lightning.training.sources import STABLE_DIFFUSION, open_pipeline
+from asva_lightning.worklist import work
+
+logger = logging.getLogger(__name__)
 
 
 def animate(
     checkpoint: str,
-    audio: str,
-    output: str = "animation.mp4",
+    audio: str | list[str] | None = None,
     image: str | None = None,
+    video: str | None = None,
     text: str | None = None,
+    pairs: str | None = None,
+    output: str = "animation.mp4",
     start: float = 0.0,
-    guidance: float | None = None,
+    seconds: float | None = None,
+    fit: Literal["crop", "pad"] = "crop",
+    size: Literal["model", "source"] = "model",
+    explain: bool = False,
+    audio_guidance: float | None = None,
+    text_guidance: float | None = None,
+    sync_guidance: float | None = None,
+    steps: int | None = None,
+    scheduler: str | None = None,
+    overlap: int = OVERLAP,
     seed: int = 0,
-) -> None:
-    """Animate a picture with a sound, by the averaged weights of a run.
+    text_to_image: str | None = None,
+    weights: Which = "ema",
+    stable_diffusion: str = STABLE_DIFFUSION,
+) -> int:
+    """Animate a picture with a sound of any length.
 
     Args:
-        checkpoint: A run folder.
-        audio: A file with sound. A sound that is shorter than a clip is followed by silence.
-        output: The mp4 to write.
-        image: A picture; it is cropped to the clip's shape. The first picture of the run's samples if not given.
-        text: Class text; that of the run's picture, or none, if not given.
+        checkpoint: A run folder or a checkpoint in one, an exported folder or the Hub id of one, or a checkpoint folder
+            of the original.
+        audio: A file with sound, or a list of them: one video each, and one that shows them side by side, each moving
+            when its sound is heard. A video is at least one clip long, with silence after a shorter sound.
+        image: A picture.
+        video: A video whose first frame is the picture and whose sound is the sound, where these are not given.
+        text: Class text; that of the run's own picture, or none, if not given.
+        pairs: Many at once: a folder in which a picture and a sound share a name, or a CSV file with the columns
+            ``image``, ``audio``, and if wanted ``text`` and ``output``. ``--output`` is then a folder; started again,
+            it goes on where it stopped.
+        output: The mp4 to write, or a folder for pairs.
         start: Where in the sound to begin, in seconds.
-        guidance: How strongly to follow the sound; as the run samples if not given.
+        seconds: How much of the sound to use; all of it if not given.
+        fit: Crop the picture to the model's shape, or show all of it with its edges drawn out.
+        size: Write at the model's size, or scale back to the picture's own.
+        explain: Also write a film of where the sound acts: how much the prediction changes without it.
+        audio_guidance: How strongly to follow the sound; as the model samples if not given. 1 and less switch it off.
+        text_guidance: How strongly to follow the text. 1 and less switch it off.
+        sync_guidance: Weight of audio sync guidance (Syncphony); 0 switches it off.
+        steps: Number of sampling steps.
+        scheduler: A scheduler class of diffusers in place of the model's.
+        overlap: Frames that a window of a long sound shares with the one before.
         seed: Seed of the noise.
+        text_to_image: Where there is no picture: folder or Hub id of a text-to-image model of diffusers that paints it.
+        weights: For runs, the averaged weights (``ema``) or those of the last step (``raw``).
+        stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
+
+    Returns:
+        0, or 1 if some of many pairs failed.
 
     Raises:
-        RunError: If the folder is no run, or no picture is given and it has none.
+        ConfigurationError: If settings contradict each other.
+        RunError: If the checkpoint is nothing that can be opened, or there is no picture.
         MediaError: If picture or sound cannot be read.
     """
-    if Path(output).suffix.lower() != ".mp4":
-        raise ConfigurationError(f"--output {output} must end in .mp4, the kind of file that is written.")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = open_task(checkpoint).to(device)
-    pipeline, format = task.pipeline, task.format
-    if guidance is not None:
-        scales = replace(pipeline.sampling.guidance, audio=guidance)
-        pipeline = replace(pipeline, sampling=replace(pipeline.sampling, guidance=scales))
-    waveform = read_sound(audio, format.sample_rate, start, format.seconds)
-    if image is None:
-        picture, known = picture_of_run(RunFolder(Path(checkpoint)), format, text)
-        text = known if text is None else text
+    target = _output(output, pairs)
+    _check(audio, video, image, pairs)
+    opened = open_pipeline(checkpoint, weights, stable_diffusion)
+    pipeline = opened.pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
+    if scheduler is not None:
+        pipeline.use_scheduler(scheduler)
+    options = FilmOptions(
+        seed,
+        overlap,
+        _guidance(pipeline, audio_guidance, text_guidance, sync_guidance),
+        steps,
+        explain,
+        size == "source",
+    )
+    pictures = Pictures(pipeline.format, fit, opened.run, text_to_image, seed)
+    if pairs is not None:
+        settings = {"checkpoint": checkpoint, "weights": weights, "fit": fit, **asdict(options)}
+        return _many(pipeline, read_pairs(pairs, text), pictures, target, options, settings)
+    placed, text = pictures.of(image or video, text)
+    paths = audio if isinstance(audio, list) else [audio or video or ""]
+    sounds = [SoundFile(path, start, seconds) for path in paths]
+    if len(sounds) == 1:
+        _one(pipeline, placed, sounds[0], target, text, options)
     else:
-        picture = read_picture(image, format.height, format.width)
-    pair = Pair(Path(output).stem, picture, fit(waveform, format.samples), text or "")
-    animation = generate(pipeline, [pair], seed=seed, device=device)[0]
-    large = enlargement(format.height, format.width)
-    write_clip(output, animation.pixels, format.fps, pair.waveform, format.sample_rate, enlarge=large)
-    sys.stdout.write(f"{output}: {format.seconds:g} s at {format.fps:g} frames a second, text {text or 'none'!r}\n")
+        _side_by_side(pipeline, placed, sounds, target, text, options)
+    return 0
 
 
-def picture_of_run(run: RunFolder, format: ClipFormat, text: str | None) -> tuple[Tensor, str]:
-    """The first picture among the run's samples, of the given class text if there is one, and its text.
-
-    Raises:
-        RunError: If there is none.
-    """
-    for file in sorted(run.samples.glob("step_*/*.json"), reverse=True):
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        if "picture" in facts and text in (None, facts["text"]):
-            return read_picture(file.parent / facts["picture"], format.height, format.width), facts["text"]
-    which = "no samples" if text is None else f"no sample with the text {text!r}"
-    raise RunError(f"{run.path} has {which} to take a picture from. Give one with --image.")
+def _output(output: str, pairs: str | None) -> Path:
+    path = Path(output)
+    if pairs is None and path.suffix.lower() != ".mp4":
+        raise ConfigurationError(f"--output {output} must end in .mp4, the kind of file that is written.")
+    if pairs is not None and path.suffix:
+        raise ConfigurationError(f"--output {output} must be a folder, as --pairs makes many videos.")
+    return path
 
 
-def fit(waveform: Tensor, samples: int) -> Tensor:
-    """Cut a sound, or follow it by silence, to a number of samples."""
-    return torch.nn.functional.pad(waveform[:samples], (0, max(0, samples - len(waveform))))
+def _check(audio: Any, video: str | None, image: str | None, pairs: str | None) -> None:
+    if pairs is not None and (audio or video or image):
+        raise ConfigurationError("--pairs names pictures and sounds itself; leave --audio, --image and --video out.")
+    if pairs is None and not audio and not video:
+        raise ConfigurationError("There is no sound. Give --audio FILE, or --video FILE for its sound.")
+
+
+def _guidance(pipeline: AnimationPipeline, audio: float | None, text: float | None, sync: float | None) -> Guidance:
+    own = pipeline.guidance
+    return Guidance(
+        own.audio if audio is None else audio, own.text if text is None else text, own.sync if sync is None else sync
+    )
+
+
+def _one(
+    pipeline: AnimationPipeline,
+    placed: PlacedPicture,
+    sound: SoundFile,
+    output: Path,
+    text: str,
+    options: FilmOptions,
+    watch: Watch | None = None,
+) -> None:
+    """One picture, one sound, one film."""
+    clip = pipeline.format
+    if is_silent(sound.read(0, min(sound.length, 60), clip.sample_rate)):
+        logger.warning("%s: the sound is silent, so hardly anything will move.", sound.path)
+    if sound.length < clip.seconds:
+        logger.info("%s lasts %.2f s; silence follows up to %g s.", sound.path, sound.length, clip.seconds)
+    frames = film(pipeline, placed, sound, output, text, options, watch)
+    logger.info("%s: %g s at %g frames a second, text %r", output, frames / clip.fps, clip.fps, text or "none")
+
+
+def _side_by_side(
+    pipeline: AnimationPipeline,
+    placed: PlacedPicture,
+    sounds: list[SoundFile],
+    output: Path,
+    text: str,
+    options: FilmOptions,
+) -> None:
+    """A film for each sound, and one of all: while one panel moves with its sound, the others stand still."""
+    names = [f"{output.stem}-{Path(sound.path).stem}.mp4" for sound in sounds]
+    if len(set(names)) < len(names):
+        raise ConfigurationError("Two sounds have the same file name; rename one, as the videos are named after them.")
+    clip, still = pipeline.format, placed.pixels[:, None]
+    width = clip.width * len(sounds)
+    large = enlargement(clip.height, width)
+    with ClipWriter(output, clip.fps, clip.height, width, SOUND_RATE, enlarge=large) as together:
+        for place, (sound, name) in enumerate(zip(sounds, names)):
+
+            def show(pixels: Tensor, waveform: Tensor, place: int = place) -> None:
+                panels = [still.expand_as(pixels)] * len(sounds)
+                panels[place] = pixels
+                together.write(torch.cat(panels, dim=-1), waveform)
+
+            _one(pipeline, placed, sound, output.with_name(name), text, options, show)
+
+
+def _many(
+    pipeline: AnimationPipeline,
+    jobs: list[Job],
+    pictures: Pictures,
+    folder: Path,
+    options: FilmOptions,
+    settings: dict[str, Any],
+) -> int:
+    """A list of films, resumable; the networks are loaded once, so the films are made one after the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def make(job: Job) -> str:
+        placed, text = pictures.of(job.image, job.text)
+        _one(pipeline, placed, SoundFile(job.audio), folder / f"{job.name}.mp4", text, options)
+        return f"{job.name}.mp4"
+
+    done = work(
+        jobs, make, key=lambda job: job.name, title="animate", journal=folder / "journal.jsonl", settings=settings
+    )
+    for name, reason in done.failures:
+        logger.error("%s: %s", name, reason)
+    return 1 if done.failures else 0

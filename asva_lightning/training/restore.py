@@ -1,48 +1,82 @@
-"""Opening a finished or running run for use: its configuration, its networks, its averaged weights."""
+"""Opening a finished or running run for use: its configuration, its networks, its weights."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 import yaml
 
 from asva_lightning.errors import RunError, WeightsError
 from asva_lightning.runs.folder import RunFolder
+from asva_lightning.training.checkpoints import Which, read_checkpoint
+from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
 from asva_lightning.training.task import AnimationTask
 
 TRUSTED = ("asva_lightning.", "diffusers.", "transformers.", "torch.optim.")
 """A configuration that came with a run may name classes of these packages, and of no others."""
 
 
-def open_task(folder: str | Path) -> AnimationTask:
-    """The task of a run with the averaged weights of its newest checkpoint, in eval mode.
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run with its weights in place.
+
+    Args:
+        folder: Its folder.
+        config: Its configuration.
+        task: Its task, in eval mode.
+        step: Optimizer steps behind the weights.
+        checkpoint: The checkpoint that was read.
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    task: AnimationTask
+    step: int
+    checkpoint: Path
+
+
+def is_run(source: str | Path) -> bool:
+    """Whether this looks like a run folder or a checkpoint in one."""
+    return _run_of(Path(source)).config.is_file()
+
+
+def open_run_for_use(source: str | Path, which: Which = "ema") -> OpenedRun:
+    """Open a run.
+
+    Args:
+        source: A run folder, for its newest checkpoint; or a checkpoint in one.
+        which: The averaged weights, or those of the last optimizer step.
 
     Raises:
-        RunError: If the folder is no run, or has no checkpoint that this can read.
+        RunError: If the folder is no run, or has no checkpoint.
         WeightsError: If the configuration names foreign classes, or the checkpoint does not fit it.
     """
-    run = RunFolder(Path(folder))
+    path = Path(source)
+    run = _run_of(path)
     if not run.config.is_file():
         raise RunError(
-            f"{folder} is not a run: it has no config.yaml. Give a folder that `fit` made, such as runs/NAME."
+            f"{source} is not a run: it has no config.yaml. Give a folder that `fit` made, such as runs/NAME."
         )
-    checkpoint = run.latest_checkpoint()
-    if checkpoint is None:
-        raise RunError(f"{folder} has no checkpoint yet. Run `fit` until it has saved one (--run.save_every).")
-    if checkpoint.is_dir():
-        raise RunError(f"{checkpoint} was written by DeepSpeed in parts; this command reads single files only.")
+    checkpoint = path if path.suffix == ".ckpt" else run.latest_checkpoint()
+    if checkpoint is None or not checkpoint.exists():
+        raise RunError(f"{source} has no checkpoint yet. Run `fit` until it has saved one (--run.save_every).")
     config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
     task = _instantiate(config["model"], str(run.config))
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    weights = content["state_dict"] | content.get("average", {}).get("parameters", {})
-    missing = {name for name, parameter in task.named_parameters() if parameter.requires_grad} - weights.keys()
-    unexpected = weights.keys() - task.state_dict().keys()
+    content = read_checkpoint(checkpoint, which)
+    missing = {name for name, parameter in task.named_parameters() if parameter.requires_grad} - content.weights.keys()
+    unexpected = content.weights.keys() - task.state_dict().keys()
     if missing or unexpected:
         first = sorted(missing or unexpected)[0]
         raise WeightsError(f"{checkpoint} does not fit {run.config}: see tensor {first}. Was the configuration edited?")
-    task.load_state_dict(weights, strict=False)
-    return task.eval().requires_grad_(False)
+    compare_frozen(content.frozen, digests_of_frozen(task.denoiser, task.conditioner), str(checkpoint))
+    task.load_state_dict(content.weights, strict=False)
+    return OpenedRun(run, config, task.eval().requires_grad_(False), content.step, checkpoint)
+
+
+def _run_of(path: Path) -> RunFolder:
+    """The run folder that a path means: itself, or the one that holds this checkpoint."""
+    return RunFolder(path.parent.parent if path.suffix == ".ckpt" else path)
 
 
 def _instantiate(model: dict[str, Any], where: str) -> AnimationTask:

@@ -20,6 +20,7 @@ from asva_lightning.encoders import Conditioner, drop
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
 from asva_lightning.training.ema import ExponentialMovingAverage
+from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
 
 
 class AnimationTask(pl.LightningModule):
@@ -74,6 +75,7 @@ class AnimationTask(pl.LightningModule):
         self.validation_loss = MeanMetric()
         self.strict_loading = False  # checkpoints hold trained parameters only
         self._restored_average: dict[str, Any] | None = None
+        self._frozen: dict[str, str] = {}
         self._loaded_step = 0
         self._lent = ExitStack()
         _check(denoiser, conditioner, format)
@@ -81,12 +83,16 @@ class AnimationTask(pl.LightningModule):
     @property
     def pipeline(self) -> AnimationPipeline:
         """What samples, with the weights as they are at this moment."""
-        return AnimationPipeline(self.denoiser, self.conditioner, self.objective, self.sampling, self.format)
+        return AnimationPipeline.of(self.denoiser, self.conditioner, self.objective, self.sampling, self.format)
 
     @property
     def steps_done(self) -> int:
         """Optimizer steps behind the weights: those of this training, or of the checkpoint that is evaluated."""
         return self.trainer.global_step if self.trainer.state.fn == "fit" else self._loaded_step
+
+    def setup(self, stage: str) -> None:
+        """Take the digests of what is not trained, while this process still has all of it."""
+        self._frozen = digests_of_frozen(self.denoiser, self.conditioner)
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the trained parameters."""
@@ -105,7 +111,7 @@ class AnimationTask(pl.LightningModule):
         draws = torch.tensor([self._draws(position) for position in positions])  # (b, 3) on the CPU
         timestep = (draws[:, 0] * self.objective.steps).long().to(self.device)
         latents, conditions = self.conditioner(batch, generators)
-        null = self.conditioner.null(batch.waveform.shape[-1], latents.shape[2])
+        null = self.conditioner.null(batch.waveform.shape[-1], latents.shape[2], self.device)
         conditions = drop(
             conditions,
             null,
@@ -132,7 +138,7 @@ class AnimationTask(pl.LightningModule):
                 batch.keys, batch.starts.tolist(), batch.pixels, batch.waveform, batch.texts, batch.positions.tolist()
             )
         ]
-        animations = generate(self.pipeline, pairs, seed=self.seed, device=self.device)
+        animations = generate(self.pipeline, pairs, seed=self.seed)
         folder = Path(self.trainer.default_root_dir) / "predictions"
         for animation, real in zip(animations, batch.real.tolist()):
             if real:
@@ -154,7 +160,7 @@ class AnimationTask(pl.LightningModule):
         shape = latents.shape[1:]
         noise = torch.stack([torch.randn(shape, generator=generator, device=self.device) for generator in generators])
         noisy = self.objective.add_noise(latents, noise, timestep)
-        prediction = self.denoiser(noisy.to(self.dtype), timestep, conditions)
+        prediction = self.denoiser(noisy.to(self.dtype), self.objective.network_timestep(timestep), conditions)
         return self.objective.loss(prediction, latents, noise, timestep)
 
     def _draws(self, position: int) -> list[float]:
@@ -215,6 +221,7 @@ class AnimationTask(pl.LightningModule):
         """Keep trained parameters and buffers only, and add the average. All ranks call this together."""
         if self.average is not None and self.average.begun:
             checkpoint["average"] = self.average.state()
+        checkpoint["frozen"] = self._frozen
         frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
         if "state_dict" in checkpoint:
             checkpoint["state_dict"] = {
@@ -223,6 +230,7 @@ class AnimationTask(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the average over, at once or when the strategy has laid out the weights."""
+        compare_frozen(checkpoint.get("frozen", {}), self._frozen, "The checkpoint")
         self._loaded_step = checkpoint.get("global_step", 0)
         self._count_batches_anew(checkpoint)
         self._restored_average = checkpoint.get("average")

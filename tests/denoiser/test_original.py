@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asva_lightning.denoiser import AVSyncUNet
-from asva_lightning.denoiser.original import config_from_original, is_added
+from asva_lightning.denoiser.original import config_from_original, config_to_original, is_added
 from asva_lightning.encoders import Conditions
 from asva_lightning.errors import WeightsError
 
@@ -51,18 +51,25 @@ def test_full_size_is_that_of_the_method():
 
 
 def test_missing_keys_of_a_config_take_the_defaults_of_diffusers():
-    config = config_from_original({"down_block_types": ["FFSpatioAudioTempCrossAttnDownBlock3D", "FFSpatioTempRes"]})
-    assert config == {
+    assert config_from_original({}) == {
         "in_channels": 4,
         "out_channels": 4,
         "block_out_channels": (320, 640, 1280, 1280),
-        "attention_levels": (True, False),
+        "attention_levels": (True, True, True, False),
         "layers_per_block": 2,
         "heads": 8,
         "norm_groups": 32,
         "text_channels": 1280,
         "audio_channels": 768,
     }
+
+
+def test_configs_go_out_as_they_came_in(original, unet):
+    assert config_to_original(unet.config) == original.facts["config"]
+    assert config_to_original(config_from_original({}))["down_block_types"] == [
+        *["FFSpatioAudioTempCrossAttnDownBlock3D"] * 3,
+        "FFSpatioTempResDownBlock3D",
+    ]
 
 
 NAME = "mid_block.attentions.0.transformer_blocks.0.attn_audio.to_k.weight"

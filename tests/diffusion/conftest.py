@@ -18,7 +18,7 @@ def pipeline(small, fill):
         text = ClassText(["a drum", "a lamp"], channels=small.text_channels)
     denoiser = AVSyncUNet(**(small.config | {"in_channels": codec.channels, "out_channels": codec.channels}))
     denoiser.load_state_dict(fill(denoiser.state_dict(), "unet"))
-    return AnimationPipeline(
+    return AnimationPipeline.of(
         denoiser.eval(),
         Conditioner(codec, audio, text),
         Objective(VelocityTarget()),

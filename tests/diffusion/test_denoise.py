@@ -13,6 +13,7 @@ from diffusers import (
 
 from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.diffusion import Guidance, denoise
+from asva_lightning.diffusion.guidance import Pass
 from asva_lightning.encoders import Conditions
 
 SCHEDULE = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -131,15 +132,56 @@ def test_schedulers_of_diffusers_leave_the_first_frame_alone(small, inputs, kind
     assert (output[:, :, 1:] - noise).abs().max() > 0.1
 
 
-def test_every_step_is_reported(small, inputs):
+def test_every_step_is_reported_and_may_be_replaced(small, inputs):
+    unet, (image, noise, conditions, null) = small.unet(), inputs
+    seen, scheduler = [], ddim()
+    output = denoise(
+        unet, image, noise, conditions, null, scheduler, 3, Guidance(), on_step=lambda *step: seen.append(step)
+    )
+    assert [number for number, _, _ in seen] == [0, 1, 2]
+    assert [int(timestep) for _, timestep, _ in seen] == scheduler.timesteps.tolist()
+    assert torch.equal(seen[-1][2], output[:, :, 1:])
+    assert not torch.equal(seen[0][2], seen[1][2])
+    zeros = torch.zeros_like(noise)
+    assert torch.equal(
+        denoise(unet, image, noise, conditions, null, ddim(), 3, Guidance(), on_step=lambda *_: zeros)[:, :, 1:], zeros
+    )
+
+
+@pytest.mark.parametrize("scheduler", [ddim, pndm, lambda: EulerDiscreteScheduler(**SCHEDULE)])
+def test_known_frames_are_held_and_seen_by_the_others(small, inputs, scheduler):
+    unet, (image, noise, conditions, null) = small.unet(), inputs
+    known = torch.randn(2, 4, 2, 8, 8, generator=torch.Generator().manual_seed(3))
+    samples, made = [], scheduler()
+    unet.register_forward_pre_hook(lambda _, given: samples.append(given[0][:2]))
+    held = denoise(unet, image, noise, conditions, null, made, 4, Guidance(), known=known)
+    assert torch.equal(held[:, :, 1:3], known)
+    last = made.timesteps[-1:]
+    noised = made.scale_model_input(made.add_noise(known, noise[:, :, :2], last), last[0])
+    torch.testing.assert_close(samples[-1][:, :, 1:3], noised, atol=5e-3, rtol=0)
+    free = denoise(unet, image, noise, conditions, null, scheduler(), 4, Guidance())
+    assert (held[:, :, 3:] - free[:, :, 3:]).abs().max() > 1e-3
+
+
+def test_watched_passes_are_evaluated_beside_those_of_guidance(small, inputs):
     unet, (image, noise, conditions, null) = small.unet(), inputs
     seen = []
-    output = denoise(
-        unet, image, noise, conditions, null, ddim(), 3, Guidance(), on_step=lambda *step: seen.append(step)
+    silent, full = Pass(text=True, audio=False), Pass(text=True, audio=True)
+    watched = denoise(
+        unet, image, noise, conditions, null, ddim(), 3, Guidance(audio=1), watch=seen.append, watched=[silent]
     )
-    assert [number for number, _ in seen] == [0, 1, 2]
-    assert torch.equal(seen[-1][1], output[:, :, 1:])
-    assert not torch.equal(seen[0][1], seen[1][1])
+    assert [set(predictions) for predictions in seen] == [{full, silent}] * 3
+    start = torch.cat([image[:, :, None], noise], dim=2)
+    told = Conditions(conditions.text, null.audio.expand(2, -1, -1), conditions.audio_mask)
+    torch.testing.assert_close(seen[0][silent], unet(start, ddim_first(), told), atol=1e-4, rtol=0)
+    plain = denoise(unet, image, noise, conditions, null, ddim(), 3, Guidance(audio=1))
+    torch.testing.assert_close(watched, plain, atol=1e-4, rtol=0)
+
+
+def ddim_first():
+    scheduler = ddim()
+    scheduler.set_timesteps(3)
+    return scheduler.timesteps[:1]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from numpy.testing import assert_allclose
 
-from asva_lightning.diffusion import CleanTarget, EpsilonTarget, Objective, VelocityTarget
+from asva_lightning.diffusion import CleanTarget, EpsilonTarget, FlowTarget, Objective, Sampling, VelocityTarget
+from asva_lightning.errors import ConfigurationError
 
 STEPS = 1000
 LEVELS = torch.tensor([0, 400, 999])
@@ -82,8 +84,8 @@ def test_the_first_frame_does_not_count(clips, target):
 def test_the_target_has_no_loss_and_leads_back_to_the_clean_latents(clips, target):
     latents, noise, _ = clips
     objective = Objective(target)
-    schedule = objective._schedule
-    perfect = target(schedule, latents, noise, LEVELS)
+    schedule = DDPMScheduler(**objective.schedule_config)
+    perfect = target(objective._shares[LEVELS][:, None, None, None, None], latents, noise)
     assert objective.loss(perfect, latents, noise, LEVELS).tolist() == [0, 0, 0]
     noisy = objective.add_noise(latents, noise, LEVELS)
     # Our targets mean what diffusers' schedulers take them for, so that training and sampling agree.
@@ -99,3 +101,79 @@ def test_loss_is_summed_in_full_precision(clips):
     latents, noise, prediction = clips
     loss = Objective().loss(prediction.bfloat16(), latents, noise, LEVELS)
     assert loss.dtype == torch.float32
+
+
+def test_flow_is_a_straight_path(clips):
+    latents, noise, prediction = clips
+    objective = Objective(FlowTarget())
+    sigma = (LEVELS.numpy()[:, None, None, None, None] + 1) / STEPS
+    noisy = objective.add_noise(latents, noise, LEVELS)
+    assert torch.equal(noisy[:, :, 0], latents[:, :, 0])
+    assert_allclose(noisy[:, :, 1:], ((1 - sigma) * latents.numpy() + sigma * noise.numpy())[:, :, 1:], atol=1e-6)
+    loss = objective.loss(prediction, latents, noise, LEVELS)
+    expected = ((prediction - (noise - latents))[:, :, 1:].numpy() ** 2).mean(axis=(1, 2, 3, 4))
+    assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_flow_trains_and_samples_by_the_same_levels(clips):
+    """Perfect predictions lead diffusers' scheduler from noise to the clean latents, and its levels are ours."""
+    latents, noise, _ = clips
+    objective = Objective(FlowTarget())
+    scheduler = Sampling("FlowMatchEulerDiscreteScheduler").make_scheduler(objective)
+    assert isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
+    scheduler.set_timesteps(STEPS)
+    levels = torch.tensor([STEPS - 1, 0])
+    assert objective.network_timestep(levels).tolist() == scheduler.timesteps[[0, -1]].tolist()
+    scheduler.set_timesteps(5)
+    walked = noise
+    for timestep in scheduler.timesteps:
+        walked = scheduler.step(noise - latents, timestep, walked).prev_sample
+    assert_allclose(walked, latents, atol=1e-5)
+
+
+def test_other_schedulers_cannot_follow_a_straight_path():
+    for name in ("PNDMScheduler", "DDIMScheduler"):
+        with pytest.raises(ConfigurationError, match=f"{name} cannot follow FlowTarget, whose path is straight"):
+            Sampling(name).make_scheduler(Objective(FlowTarget()))
+
+
+def test_the_motion_aware_loss(clips):
+    latents, noise, prediction = clips
+    plain, motion = (Objective(motion=weight).loss(*[prediction, latents, noise], LEVELS) for weight in (0.0, 0.7))
+    error, change = (prediction - noise).numpy()[:, :, 1:], np.diff(latents.numpy(), axis=2)
+    expected = plain.numpy() + 0.7 * ((error * change) ** 2).mean(axis=(1, 2, 3, 4))
+    assert_allclose(motion, expected, rtol=1e-5)
+
+
+def test_no_signal_is_left_at_the_end_of_a_bent_schedule(clips):
+    latents, noise, _ = clips
+    objective = Objective(VelocityTarget(), zero_terminal_snr=True)
+    noisy = objective.add_noise(latents, noise, LEVELS)
+    assert_allclose(noisy[2, :, 1:], noise[2, :, 1:], atol=1e-3)
+    assert not np.allclose(
+        Objective(VelocityTarget()).add_noise(latents, noise, LEVELS)[2, :, 1:], noise[2, :, 1:], atol=1e-2
+    )
+    scheduler = Sampling("DDIMScheduler").make_scheduler(objective)
+    assert (scheduler.config.rescale_betas_zero_snr, scheduler.config.timestep_spacing) == (True, "trailing")
+
+
+@pytest.mark.parametrize("target", [EpsilonTarget(), FlowTarget()], ids=["epsilon", "flow"])
+def test_a_bent_schedule_needs_a_target_that_tells_latents(target):
+    with pytest.raises(ConfigurationError, match=f"zero_terminal_snr does not go with {type(target).__name__}"):
+        Objective(target, zero_terminal_snr=True)
+    with pytest.raises(ConfigurationError, match="Objective needs motion >= 0, not -1"):
+        Objective(motion=-1)
+
+
+@pytest.mark.parametrize(
+    ("target", "of_clean"),
+    [(EpsilonTarget(), 0), (VelocityTarget(), 0), (CleanTarget(), 1), (FlowTarget(), -1)],
+    ids=["epsilon", "v", "clean", "flow"],
+)
+def test_the_first_frame_counts_where_asked(clips, target, of_clean):
+    latents, noise, prediction = clips
+    loss = Objective(target, first_frame=True, motion=0.5).loss(prediction, latents, noise, LEVELS)
+    without = Objective(target, motion=0.5).loss(prediction, latents, noise, LEVELS)
+    first = (prediction[:, :, 0] - of_clean * latents[:, :, 0]).square().mean(dim=(1, 2, 3))
+    rest = Objective(target).loss(prediction, latents, noise, LEVELS)
+    assert_allclose(loss - (without - rest), (first + 4 * rest) / 5, rtol=1e-4)

@@ -63,7 +63,7 @@ def test_generators_sample_the_latents(batch, stable_diffusion):
 
 
 class EveryFrameHearsAll(FrameWindows):
-    def __call__(self, frames, grid):
+    def __call__(self, frames, grid, seconds):
         return torch.ones(frames, grid.tokens, dtype=torch.bool)
 
 

@@ -1,5 +1,7 @@
-"""animate: one picture and one sound in, a video out."""
+"""animate: pictures and sounds in, videos out."""
 
+import csv
+import json
 import shutil
 
 import numpy as np
@@ -50,7 +52,7 @@ def test_a_picture_of_ones_own_is_the_first_frame(run, sound, tmp_path):
     Image.fromarray(np.full((40, 60, 3), (200, 30, 90), np.uint8)).save(picture)
     output = tmp_path / "own.mp4"
     main(["animate", f"--checkpoint={run}", f"--audio={sound}", f"--image={picture}", f"--output={output}",
-          "--text=a stick hitting a drum", "--guidance=3"])  # fmt: skip
+          "--text=a stick hitting a drum", "--audio_guidance=3"])  # fmt: skip
     first = read_clip(output, FORMAT).pixels[:, 0].float().mean(dim=(1, 2))
     assert (first - torch.tensor([200.0, 30, 90])).abs().max() < 8
 
@@ -65,16 +67,170 @@ def test_the_same_seed_gives_the_same_video(run, sound, tmp_path):
     assert (a - c).abs().max() > 20
 
 
-def test_a_short_sound_is_followed_by_silence(run, tmp_path):
-    path = tmp_path / "short.mp4"
-    write_clip(path, torch.zeros(3, 3, 32, 32, dtype=torch.uint8), 6, torch.rand(8000) - 0.5, 16_000)
-    output = tmp_path / "out.mp4"
+def tone(path, seconds, level=0.4):
+    waveform = level * torch.sin(torch.arange(round(seconds * 16_000)) * 0.3)
+    write_clip(path, torch.zeros(3, max(1, round(seconds * 6)), 32, 32, dtype=torch.uint8), 6, waveform, 16_000)
+    return path
+
+
+def test_a_short_sound_is_followed_by_silence(run, tmp_path, caplog):
+    path, output = tone(tmp_path / "short.mp4", 0.5), tmp_path / "out.mp4"
     main(["animate", f"--checkpoint={run}", f"--audio={path}", f"--output={output}"])
     assert float(read_sound(output, 16_000)[12_000:].abs().max()) < 0.02
+    assert probe(output).seconds == pytest.approx(2, abs=0.1)
+    assert "short.mp4 lasts 0.50 s; silence follows up to 2 s." in caplog.text
+
+
+def test_a_silent_sound_is_said_to_be_silent(run, tmp_path, caplog):
+    path = tone(tmp_path / "silent.mp4", 2, level=0)
+    main(["animate", f"--checkpoint={run}", f"--audio={path}", f"--output={tmp_path / 'out.mp4'}"])
+    assert "silent.mp4: the sound is silent, so hardly anything will move." in caplog.text
+
+
+def test_a_long_sound_makes_a_long_video_with_its_sound(run, tmp_path):
+    path, output = tone(tmp_path / "long.mp4", 5.3), tmp_path / "out.mp4"
+    main(["animate", f"--checkpoint={run}", f"--audio={path}", f"--output={output}"])
+    info = probe(output)
+    assert info.seconds == pytest.approx(5.333, abs=0.1)
+    frames = read_clip(output, ClipFormat(32, 6, 32, 32))
+    assert frames.pixels.float().diff(dim=1).abs().mean(dim=(0, 2, 3)).min() >= 0
+    heard, given = read_sound(output, 16_000)[:80_000], read_sound(path, 16_000)[:80_000]
+    assert float((heard - given)[2000:].abs().mean()) < 0.02
+    some = tmp_path / "some.mp4"
+    main(["animate", f"--checkpoint={run}", f"--audio={path}", f"--output={some}", "--start=1", "--seconds=3"])
+    assert probe(some).seconds == pytest.approx(3, abs=0.1)
+
+
+def test_several_sounds_for_one_picture(run, tmp_path):
+    sounds = [str(tone(tmp_path / f"{name}.mp4", 2)) for name in ("drum", "bell")]
+    main(["animate", f"--checkpoint={run}", f"--audio={json.dumps(sounds)}", f"--output={tmp_path / 'out.mp4'}"])
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-bell.mp4", "out-drum.mp4", "out.mp4"]
+    together = probe(tmp_path / "out.mp4")
+    assert together.width == 2 * together.height
+    assert together.seconds == pytest.approx(4, abs=0.1)
+    wide = read_clip(tmp_path / "out.mp4", ClipFormat(24, 6, 32, 64)).pixels.float()
+    left = wide[..., :32].diff(dim=1).abs().mean(dim=(0, 2, 3))
+    right = wide[..., 32:].diff(dim=1).abs().mean(dim=(0, 2, 3))
+    assert left[1:10].mean() > 5 * left[13:].mean()  # each panel moves while its own sound is heard
+    assert right[13:].mean() > 5 * right[1:10].mean()
+
+
+def test_two_sounds_of_one_name_are_refused(run, tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    sounds = [str(tone(tmp_path / "drum.mp4", 1)), str(tone(tmp_path / "a" / "drum.mp4", 1))]
+    message = failure(capsys, f"--checkpoint={run}", f"--audio={json.dumps(sounds)}", f"--output={tmp_path / 'o.mp4'}")
+    assert "Two sounds have the same file name" in message
+
+
+def test_a_video_gives_picture_and_sound(run, tmp_path):
+    pixels = torch.full((3, 12, 32, 32), 180, dtype=torch.uint8)
+    write_clip(tmp_path / "v.mp4", pixels, 6, 0.4 * torch.sin(torch.arange(32_000) * 0.3), 16_000)
+    main(["animate", f"--checkpoint={run}", f"--video={tmp_path / 'v.mp4'}", f"--output={tmp_path / 'out.mp4'}"])
+    first = read_clip(tmp_path / "out.mp4", FORMAT).pixels[:, 0].float()
+    assert (first - 180).abs().max() < 12
+
+
+def test_a_picture_is_cropped_or_padded_and_scaled_back(run, sound, tmp_path):
+    Image.new("RGB", (96, 48), (10, 200, 30)).save(tmp_path / "wide.png")
+    words = ["animate", f"--checkpoint={run}", f"--audio={sound}", f"--image={tmp_path / 'wide.png'}"]
+    main([*words, f"--output={tmp_path / 'crop.mp4'}"])
+    assert (probe(tmp_path / "crop.mp4").width, probe(tmp_path / "crop.mp4").height) == (128, 128)
+    main([*words, f"--output={tmp_path / 'pad.mp4'}", "--fit=pad", "--size=source"])
+    info = probe(tmp_path / "pad.mp4")
+    assert info.width == 2 * info.height
+
+
+def test_explain_shows_where_the_sound_acts(run, sound, tmp_path):
+    output = tmp_path / "out.mp4"
+    main(["animate", f"--checkpoint={run}", f"--audio={sound}", f"--output={output}", "--explain=true"])
+    info = probe(tmp_path / "out-explained.mp4")
+    assert info.width == 2 * info.height
+    both = read_clip(tmp_path / "out-explained.mp4", ClipFormat(12, 6, 32, 64)).pixels.float()
+    alone = read_clip(output, FORMAT).pixels.float()
+    assert (both[..., :32] - alone).abs().mean() < 6
+    red, blue = both[0, 1:, :, 32:], both[2, 1:, :, 32:]
+    assert (red - blue).mean() > 5
+
+
+def pairs_in(folder, tmp_path):
+    folder.mkdir()
+    for name in ("one", "two"):
+        Image.new("RGB", (32, 32), (120, 80, 60)).save(folder / f"{name}.png")
+        tone(folder / f"{name}.mp4", 1)
+    (folder / "notes.txt").write_text("nothing")
+    return folder
+
+
+def test_a_folder_of_pairs(run, tmp_path, caplog):
+    folder = pairs_in(tmp_path / "pairs", tmp_path)
+    words = ["animate", f"--checkpoint={run}", f"--pairs={folder}", f"--output={tmp_path / 'out'}"]
+    main([*words, "--text=a stick hitting a drum"])
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.mp4")) == ["one.mp4", "two.mp4"]
+    before = (tmp_path / "out" / "one.mp4").stat().st_mtime_ns
+    main([*words, "--text=a stick hitting a drum"])
+    assert (tmp_path / "out" / "one.mp4").stat().st_mtime_ns == before  # done before, not again
+
+
+def test_a_table_of_pairs_and_one_that_fails(run, tmp_path, caplog):
+    folder = pairs_in(tmp_path / "pairs", tmp_path)
+    (folder / "two.mp4").write_bytes(b"broken")
+    with (folder / "list.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "audio", "text", "output"])
+        rows.writerow(["one.png", "one.mp4", "a stick hitting a drum", "first"])
+        rows.writerow(["one.png", "two.mp4", "", "second"])
+    with pytest.raises(SystemExit) as stop:
+        main(["animate", f"--checkpoint={run}", f"--pairs={folder / 'list.csv'}", f"--output={tmp_path / 'out'}"])
+    assert stop.value.code == 1
+    assert [path.name for path in (tmp_path / "out").glob("*.mp4")] == ["first.mp4"]
+    assert "second:" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--output=x.mp4"], "There is no sound. Give --audio FILE"),
+        (["--pairs=nowhere", "--output=out"], "--pairs nowhere does not exist"),
+        (["--pairs=.", "--output=out.mp4"], "must be a folder, as --pairs makes many videos"),
+        (["--pairs=.", "--audio=a.wav", "--output=out"], "--pairs names pictures and sounds itself"),
+        (["--audio=a.wav", "--audio_guidance=-1"], "Guidance by audio cannot be negative"),
+        (["--audio=a.wav", "--scheduler=Fast"], "diffusers has no scheduler 'Fast'"),
+        (["--audio=a.wav", "--seconds=0"], "--seconds must be positive"),
+        (["--audio=a.wav", "--text_to_image=x", "--text="], "--text_to_image paints what --text says"),
+    ],
+)
+def test_contradictions_are_refused(run, capsys, words, message):
+    assert message in failure(capsys, f"--checkpoint={run}", *words)
+
+
+def test_lists_without_pairs_are_refused(run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    out = f"--output={tmp_path / 'out'}"
+    assert "names no pair" in failure(capsys, f"--checkpoint={run}", f"--pairs={tmp_path / 'empty'}", out)
+    (tmp_path / "list.csv").write_text("picture,sound\na.png,a.wav\n")
+    message = failure(capsys, f"--checkpoint={run}", f"--pairs={tmp_path / 'list.csv'}", out)
+    assert "has no column 'image'; it has: picture, sound" in message
+
+
+def test_a_picture_may_be_painted_from_the_text(run, sound, stable_diffusion, tmp_path):
+    words = ["animate", f"--checkpoint={run}", f"--audio={sound}", f"--text_to_image={stable_diffusion}"]
+    main([*words, "--text=a stick hitting a drum", f"--output={tmp_path / 'out.mp4'}"])
+    assert probe(tmp_path / "out.mp4").has_picture
+
+
+def test_an_exported_folder_needs_a_picture(run, sound, tmp_path, capsys):
+    main(["export", str(run), str(tmp_path / "model")])
+    message = failure(capsys, f"--checkpoint={tmp_path / 'model'}", f"--audio={sound}")
+    assert "There is no picture. Give --image FILE, --video FILE, or --text_to_image" in message
+    Image.new("RGB", (32, 32)).save(tmp_path / "picture.png")
+    main(["animate", f"--checkpoint={tmp_path / 'model'}", f"--audio={sound}", f"--image={tmp_path / 'picture.png'}",
+          f"--output={tmp_path / 'out.mp4'}"])  # fmt: skip
+    assert probe(tmp_path / "out.mp4").has_sound
 
 
 def test_a_folder_that_is_no_run(tmp_path, sound, capsys):
-    assert "is not a run" in failure(capsys, f"--checkpoint={tmp_path}", f"--audio={sound}")
+    message = failure(capsys, f"--checkpoint={tmp_path}", f"--audio={sound}")
+    assert "it is no run (no config.yaml), no exported folder" in message
 
 
 def test_a_run_without_a_checkpoint(run, tmp_path, sound, capsys):

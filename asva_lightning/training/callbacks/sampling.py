@@ -46,7 +46,7 @@ def sample_together(trainer: pl.Trainer, task: AnimationTask, pairs: Sequence[Pa
     """
     places = share(len(pairs), trainer.global_rank, trainer.world_size)
     with task.averaged():
-        animations = generate(task.pipeline, [pairs[place] for place in places], seed=task.seed, device=task.device)
+        animations = generate(task.pipeline, [pairs[place] for place in places], seed=task.seed)
     first = trainer.global_rank
     return {
         place: animation

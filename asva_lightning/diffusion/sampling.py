@@ -1,0 +1,70 @@
+"""How samples are drawn: scheduler, number of steps, guidance."""
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+from asva_lightning.diffusion.guidance import Guidance
+from asva_lightning.diffusion.objective import Objective
+from asva_lightning.errors import ConfigurationError
+
+METHOD_OPTIONS = {"skip_prk_steps": True, "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False}
+"""The settings of Stable Diffusion 1.5's schedulers; each scheduler has some of them."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How samples are drawn; the defaults are the method's.
+
+    Args:
+        scheduler: A scheduler class of diffusers; it gets the noise schedule of the objective.
+        steps: Number of steps.
+        guidance: How strongly to follow text and sound.
+        options: Further settings of the scheduler; those of Stable Diffusion that it has, if not given.
+    """
+
+    scheduler: str = "PNDMScheduler"
+    steps: int = 50
+    guidance: Guidance = field(default_factory=Guidance)
+    options: dict[str, Any] | None = None
+
+    def make_scheduler(self, objective: Objective) -> Any:
+        """The scheduler that belongs to an objective.
+
+        Raises:
+            ConfigurationError: If diffusers has no such scheduler, or the scheduler has no such setting.
+        """
+        kind = scheduler_class(self.scheduler)
+        known = inspect.signature(kind).parameters
+        options = self.options
+        if options is None and objective.target.straight:
+            options = {}
+        if options is None:
+            options = {name: value for name, value in METHOD_OPTIONS.items() if name in known}
+        settings = {**objective.schedule_config, **options}
+        for name in settings:
+            if name not in known:
+                raise ConfigurationError(f"{self.scheduler} has no setting {name!r}. It has: {', '.join(known)}.")
+        if objective.target.straight and not self.scheduler.startswith("FlowMatch"):
+            raise ConfigurationError(
+                f"{self.scheduler} cannot follow {type(objective.target).__name__}, whose path is straight. Set "
+                "model.init_args.sampling.scheduler to FlowMatchEulerDiscreteScheduler."
+            )
+        return kind(**settings)
+
+
+def scheduler_class(name: str) -> Any:
+    """A scheduler class of diffusers.
+
+    Raises:
+        ConfigurationError: If there is none of that name.
+    """
+    import diffusers
+
+    kind = getattr(diffusers, name, None)
+    if kind is None or not name.endswith("Scheduler"):
+        raise ConfigurationError(
+            f"diffusers has no scheduler {name!r}. Use one of its names, such as PNDMScheduler, DDIMScheduler or "
+            "DPMSolverMultistepScheduler."
+        )
+    return kind

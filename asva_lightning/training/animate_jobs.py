@@ -1,0 +1,164 @@
+"""What to animate: pictures, sounds and texts, from the command line or from lists."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from asva_lightning.errors import ConfigurationError, RunError
+from asva_lightning.media import ClipFormat, PlacedPicture, place_picture
+from asva_lightning.runs.folder import RunFolder
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+BOTH = {".mp4", ".mov", ".mkv", ".webm", ".avi"}
+"""Files that may give picture and sound."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One film to make.
+
+    Args:
+        image: File of the picture, which may be a video.
+        audio: File of the sound.
+        text: Class text; ``None`` where none was given.
+        output: Name of the film without a suffix; that of the sound if empty.
+    """
+
+    image: str
+    audio: str
+    text: str | None = None
+    output: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the film, without a suffix."""
+        return self.output or Path(self.audio).stem
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Finds the first frame of a job.
+
+    Args:
+        format: What a clip is.
+        fit: How a picture of another shape is made to fit.
+        run: The run whose own pictures may be used, if there is one.
+        text_to_image: Folder or Hub id of a text-to-image model, if one is to paint.
+        seed: Seed of what is painted.
+    """
+
+    format: ClipFormat
+    fit: Literal["crop", "pad"]
+    run: RunFolder | None
+    text_to_image: str | None
+    seed: int
+
+    def of(self, image: str | None, text: str | None) -> tuple[PlacedPicture, str]:
+        """The first frame of a film and its class text.
+
+        Args:
+            image: File of the picture, which may be a video; where there is none, one is painted or found.
+            text: Class text, where one was given.
+
+        Raises:
+            RunError: If there is no picture.
+            MediaError: If the picture cannot be read.
+        """
+        if image is not None:
+            return self._placed(image), text or ""
+        if self.text_to_image is not None:
+            return self._paint(text or ""), text or ""
+        if self.run is None:
+            raise RunError(
+                "There is no picture. Give --image FILE, --video FILE, or --text_to_image FOLDER with --text."
+            )
+        file, known = picture_of_run(self.run, text)
+        return self._placed(str(file)), known
+
+    def _placed(self, path: str) -> PlacedPicture:
+        return place_picture(path, self.format.height, self.format.width, self.fit)
+
+    def _paint(self, text: str) -> PlacedPicture:
+        from diffusers import AutoPipelineForText2Image
+
+        if not text:
+            raise ConfigurationError("--text_to_image paints what --text says; give --text.")
+        painter = AutoPipelineForText2Image.from_pretrained(self.text_to_image).to(
+            "cuda" if torch.cuda.is_available() else "cpu"
+        )
+        generator = torch.Generator("cpu").manual_seed(self.seed)
+        height, width = (-(-side // 8) * 8 for side in (self.format.height, self.format.width))
+        array = painter(text, height=height, width=width, generator=generator, output_type="np").images[0]
+        pixels: Tensor = (torch.from_numpy(array).permute(2, 0, 1) * 255).round().to(torch.uint8)
+        pixels = pixels[:, : self.format.height, : self.format.width]
+        return PlacedPicture(pixels, *pixels.shape[1:], box=(0, 0, *pixels.shape[1:]))
+
+
+def picture_of_run(run: RunFolder, text: str | None) -> tuple[Path, str]:
+    """The first picture among the run's samples, of the given class text if there is one, and its text.
+
+    Raises:
+        RunError: If there is none.
+    """
+    for file in sorted(run.samples.glob("step_*/*.json"), reverse=True):
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if "picture" in facts and text in (None, facts["text"]):
+            return file.parent / facts["picture"], facts["text"]
+    which = "no samples" if text is None else f"no sample with the text {text!r}"
+    raise RunError(f"{run.path} has {which} to take a picture from. Give one with --image.")
+
+
+def read_pairs(source: str, text: str | None) -> list[Job]:
+    """The films that a folder or a CSV file asks for.
+
+    Args:
+        source: A folder in which a picture and a sound share a name (a video is both), or a CSV file with the columns
+            ``image`` and ``audio``, and if wanted ``text`` and ``output``; its paths are relative to it.
+        text: Class text of all that name none.
+
+    Raises:
+        ConfigurationError: If there is no such list, it is empty, or a column is missing.
+    """
+    path = Path(source)
+    if path.is_dir():
+        jobs = _pairs_of_folder(path, text)
+    elif path.is_file():
+        jobs = _pairs_of_table(path, text)
+    else:
+        raise ConfigurationError(f"--pairs {source} does not exist. Give a folder or a CSV file.")
+    if not jobs:
+        raise ConfigurationError(f"--pairs {source} names no pair of a picture and a sound.")
+    return jobs
+
+
+def _pairs_of_folder(folder: Path, text: str | None) -> list[Job]:
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    pictures = {file.stem: file for file in files if file.suffix.lower() in PICTURES}
+    sounds = {file.stem: file for file in files if file.suffix.lower() not in PICTURES | {".txt", ".csv", ".json"}}
+    return [
+        Job(str(pictures.get(stem, sound)), str(sound), text)
+        for stem, sound in sounds.items()
+        if stem in pictures or sound.suffix.lower() in BOTH
+    ]
+
+
+def _pairs_of_table(file: Path, text: str | None) -> list[Job]:
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    for column in ("image", "audio"):
+        if rows and column not in rows[0]:
+            raise ConfigurationError(f"{file} has no column {column!r}; it has: {', '.join(rows[0])}.")
+    return [
+        Job(
+            str(file.parent / row["image"]),
+            str(file.parent / row["audio"]),
+            row.get("text") or text,
+            output=row.get("output") or "",
+        )
+        for row in rows
+    ]

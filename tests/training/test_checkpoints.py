@@ -1,0 +1,69 @@
+"""Reading the weights of checkpoints."""
+
+import pytest
+import torch
+from runs_for_tests import checkpoint, fit
+
+from asva_lightning.errors import RunError, WeightsError
+from asva_lightning.training.checkpoints import read_checkpoint
+from asva_lightning.training.restore import open_run_for_use
+
+
+@pytest.fixture(scope="module")
+def run(synth_shards, tmp_path_factory):
+    return fit(synth_shards, tmp_path_factory.mktemp("checkpoints"))
+
+
+def newest(run):
+    return max((run / "checkpoints").glob("*.ckpt"))
+
+
+def test_averaged_and_raw_weights(run):
+    stored = torch.load(newest(run), weights_only=True)
+    averaged, raw = read_checkpoint(newest(run)), read_checkpoint(newest(run), "raw")
+    assert averaged.step == raw.step == stored["global_step"] == 2
+    name = "denoiser.conv_in.weight"
+    assert torch.equal(averaged.weights[name], stored["average"]["parameters"][name])
+    assert torch.equal(raw.weights[name], stored["state_dict"][name])
+    assert not torch.equal(averaged.weights[name], raw.weights[name])
+    assert averaged.weights.keys() == raw.weights.keys()
+
+
+def test_a_run_opens_with_the_weights_asked_for(run):
+    name = "denoiser.conv_in.weight"
+    for which in ("ema", "raw"):
+        opened = open_run_for_use(run, which)
+        assert torch.equal(opened.task.state_dict()[name], read_checkpoint(newest(run), which).weights[name])
+    assert opened.config["run"]["name"] == "quickstart"
+    assert not opened.task.training
+    assert open_run_for_use(newest(run)).checkpoint == newest(run)
+
+
+def test_a_run_without_an_average_has_raw_weights_only(run, tmp_path):
+    stored = torch.load(newest(run), weights_only=True)
+    del stored["average"]
+    torch.save(stored, tmp_path / "step_000002.ckpt")
+    with pytest.raises(RunError, match="has no averaged weights. Take the others with --weights raw"):
+        read_checkpoint(tmp_path / "step_000002.ckpt")
+    assert read_checkpoint(tmp_path / "step_000002.ckpt", "raw").weights
+
+
+def test_damaged_checkpoints_are_refused(run, tmp_path):
+    path = tmp_path / "step_000002.ckpt"
+    path.write_bytes(newest(run).read_bytes()[:-2000])
+    with pytest.raises(WeightsError, match=r"step_000002\.ckpt cannot be read as a checkpoint"):
+        read_checkpoint(path)
+    torch.save({"weights": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match="is no checkpoint of `fit`: it holds no state_dict"):
+        read_checkpoint(path)
+    (tmp_path / "folder.ckpt").mkdir()
+    with pytest.raises(WeightsError, match=r"holds no \*model_states.pt"):
+        read_checkpoint(tmp_path / "folder.ckpt")
+
+
+def test_weights_that_are_no_numbers_are_refused(run, tmp_path):
+    stored = checkpoint(run, 2)
+    stored["average"]["parameters"]["denoiser.conv_in.bias"][0] = torch.inf
+    torch.save(stored, tmp_path / "step_000002.ckpt")
+    with pytest.raises(WeightsError, match=r"denoiser\.conv_in\.bias"):
+        read_checkpoint(tmp_path / "step_000002.ckpt")
