@@ -1,6 +1,8 @@
-"""Of two objects in a picture, does the model move the one that sounds, and does its map of the sound point there?
+r"""Of two objects in a picture, does the model move the one that sounds, and does its map of the sound point there?
 
-    python benchmarks/pointing.py RUN [--clips 192]
+    python -m asva_lightning fit --config experiments/quickstart.yaml --run.name two --data.shards shards/two \
+        --data.generator.two_objects 0.8 --data.generator.train 480 --trainer.max_steps 2400
+    python benchmarks/pointing.py runs/quickstart-* runs/two-* [--clips 192]
 
 SynthSync test clips with two objects of different kinds, which the run has not seen. A clip counts as right if the mean
 over the box of the sounding object is larger than over the other's: of the map |e(text, audio) - e(text, no audio)|,
@@ -11,6 +13,7 @@ The result goes to benchmarks/results/pointing.md and .json.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,26 +76,33 @@ def measure(pipeline: AnimationPipeline, clips: list[RenderedClip], text: bool) 
     return {"map": accuracy(heat_right), "motion": accuracy(motion_right)}
 
 
+def in_words(config: dict[str, Any]) -> str:
+    """How a run was trained."""
+    share = config["data"]["generator"]["two_objects"]
+    return f"{config['trainer']['max_steps']} steps, {100 * share:.0f} % of clips with two objects"
+
+
 def main() -> None:
     """Run the benchmark and write its report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--clips", type=int, default=192)
     options = parser.parse_args()
-    run = open_run_for_use(options.run)
-    pipeline = run.task.pipeline
-    clips = list(test_clips(run.config, options.clips, 1.0, pipeline.format))
-    results = {
-        "with the class text": measure(pipeline, clips, text=True),
-        "without text": measure(pipeline, clips, text=False),
-    }
+    results = {}
+    for folder in options.runs:
+        run = open_run_for_use(folder)
+        clips = list(test_clips(run.config, options.clips, 1.0, run.task.format))
+        for text in (True, False):
+            name = f"{in_words(run.config)}; {'with the class text' if text else 'without text'}"
+            results[name] = measure(run.task.pipeline, clips, text)
     lines = [
         "# Pointing at the object that sounds",
         "",
-        f"`python benchmarks/pointing.py RUN`: {len(clips)} SynthSync clips with two objects, the quickstart's model.",
-        "Share of clips in which the sounding object's box has the larger mean; chance is 50 %; 95 % interval.",
+        f"`python benchmarks/pointing.py RUN ...`: {options.clips} SynthSync clips with two objects, models of the",
+        "quickstart's size. Share of clips in which the sounding object's box has the larger mean; chance is 50 %;",
+        "95 % interval.",
         "",
-        "| | map of the sound | motion of the sample |",
+        "| trained | map of the sound | motion of the sample |",
         "|---|---|---|",
     ]
     for name, result in results.items():

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
@@ -46,6 +47,10 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         ConfigurationError: If channels do not divide by heads or groups, or the levels do not match.
     """
 
+    needs: ClassVar[Mapping[str, str]] = {
+        "from_stable_diffusion.folder": "stable_diffusion: unet or itself",
+        "from_original_folder.folder": "avsyncd_avsync15",
+    }
     _supports_gradient_checkpointing = False
 
     @register_to_config
@@ -95,6 +100,7 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
             for name, parameter in self.named_parameters():
                 parameter.requires_grad_(is_added(name))
 
+    @apply_forward_hook
     def prepare(self, conditions: Conditions, frames: int) -> PreparedConditions:
         """Make the keys and values of text and sound, which depend on neither the noise nor its level.
 

@@ -113,5 +113,6 @@ class Objective:
         if self.target.straight:
             sigma = torch.arange(1, self.steps + 1) / self.steps
             return (1 - sigma) ** 2 / ((1 - sigma) ** 2 + sigma**2)
-        shares: Tensor = DDPMScheduler(**self.schedule_config).alphas_cumprod
+        schedule: Any = DDPMScheduler(**self.schedule_config)
+        shares: Tensor = schedule.alphas_cumprod
         return shares

@@ -83,7 +83,7 @@ class LoadedByTable:
             raise TypeError(
                 f"from_pretrained has no argument {sorted(unknown)[0]!r}; components are {', '.join(NAMES)}."
             )
-        folder = find_folder(str(source), "pipeline")
+        folder = find_folder(str(source), "an exported pipeline")
         index = _read_index(folder)
         kinds = {name: _component_class(name, index, folder) for name in NAMES if name not in components}
         for name, kind in kinds.items():
@@ -141,7 +141,7 @@ def _load(kind: Any, folder: Path, dtype: torch.dtype | None, variant: str | Non
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise WeightsError(f"{folder} cannot be loaded: {error}") from error
     if isinstance(part, nn.Module):
-        check_finite(part.state_dict(), str(folder))
+        check_finite(dict(part.named_parameters()), str(folder))  # masks among the buffers hold -inf
         part.eval()
     return part
 

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -88,6 +89,7 @@ class LogMelEncoder(AudioEncoder, ModelMixin, ConfigMixin):  # type: ignore[misc
         normalised: Tensor = self.norm(hidden.transpose(1, 2))
         return normalised
 
+    @apply_forward_hook
     def null(self, samples: int) -> Tensor:
         """The learned token, as often as the sound would have tokens."""
         # Through the layer's own forward: sharded parameters are gathered there.

@@ -1,9 +1,8 @@
 """Latent codecs: pixels in, latents out, and back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -12,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from asva_lightning.encoders.frozen import Frozen
-from asva_lightning.errors import ConfigurationError, WeightsError
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.weights import find_folder
 
 
 class LatentCodec(nn.Module, ABC):
@@ -109,20 +109,18 @@ class AutoencoderCodec(LatentCodec):
     """Stable Diffusion's AutoencoderKL from a diffusers folder, frozen.
 
     Args:
-        folder: A folder in diffusers layout that holds ``vae``.
+        folder: A folder in diffusers layout that holds ``vae``, or the Hub id of one.
         frames_at_once: Frames that go through the autoencoder together, to bound memory.
     """
+
+    needs: ClassVar[Mapping[str, str]] = {"folder": "stable_diffusion: vae"}
 
     def __init__(self, folder: str, frames_at_once: int = 16) -> None:
         super().__init__()
         from diffusers import AutoencoderKL
 
-        if not (Path(folder) / "vae").is_dir():
-            raise WeightsError(
-                f"{Path(folder) / 'vae'} is missing. Give a folder of Stable Diffusion 1.5 in diffusers layout "
-                "(stable-diffusion-v1-5/stable-diffusion-v1-5, CreativeML OpenRAIL-M)."
-            )
-        self._use(AutoencoderKL.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32), frames_at_once)
+        found = find_folder(folder, "stable_diffusion", ("vae",))
+        self._use(AutoencoderKL.from_pretrained(found, subfolder="vae", torch_dtype=torch.float32), frames_at_once)
 
     @classmethod
     def of(cls, network: nn.Module, frames_at_once: int = 16) -> "AutoencoderCodec":

@@ -1,9 +1,8 @@
 """Text encoders: class names or prompts in, tokens for the denoiser out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -11,7 +10,8 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from asva_lightning.encoders.frozen import Frozen
-from asva_lightning.errors import ConfigurationError, WeightsError
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.weights import find_folder
 
 
 class TextEncoder(nn.Module, ABC):
@@ -69,22 +69,19 @@ class ClipText(TextEncoder):
     """CLIP's text encoder from a transformers folder, frozen, as Stable Diffusion uses it.
 
     Args:
-        folder: A folder in diffusers layout that holds ``text_encoder`` and ``tokenizer``.
+        folder: A folder in diffusers layout that holds ``text_encoder`` and ``tokenizer``, or the Hub id of one.
     """
+
+    needs: ClassVar[Mapping[str, str]] = {"folder": "stable_diffusion: text_encoder, tokenizer"}
 
     def __init__(self, folder: str) -> None:
         super().__init__()
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        for part in ("text_encoder", "tokenizer"):
-            if not (Path(folder) / part).is_dir():
-                raise WeightsError(
-                    f"{Path(folder) / part} is missing. Give a folder of Stable Diffusion 1.5 in diffusers layout "
-                    "(stable-diffusion-v1-5/stable-diffusion-v1-5, CreativeML OpenRAIL-M)."
-                )
+        found = find_folder(folder, "stable_diffusion", ("text_encoder", "tokenizer"))
         self._use(
-            CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", torch_dtype=torch.float32),
-            CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer"),
+            CLIPTextModel.from_pretrained(found, subfolder="text_encoder", torch_dtype=torch.float32),
+            CLIPTokenizer.from_pretrained(found, subfolder="tokenizer"),
         )
 
     @classmethod

@@ -4,7 +4,10 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from training.runs_for_tests import ROOT, assert_same, checkpoint, launch, only_run, words
+
+from asva_lightning.cli import main
 
 pytest.importorskip("deepspeed")
 
@@ -101,3 +104,16 @@ def test_resumed_sharded_training_equals_uninterrupted(synth_shards, tmp_path, z
     whole = only_run(tmp_path / "runs")
     assert_same(weights(whole, STEPS), weights(resumed, STEPS))
     assert_same(average(whole, STEPS), average(resumed, STEPS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["ema", "raw"])
+def test_a_sharded_checkpoint_is_exported_as_one_file(zero, tmp_path, which):
+    _, run = zero
+    main(["export", str(run), str(tmp_path / "model"), "--weights", which])
+    written = load_file(tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors")
+    trained = average(run, STEPS) if which == "ema" else weights(run, STEPS)
+    for name, tensor in written.items():
+        assert torch.equal(tensor, trained[f"denoiser.{name}"].to(tensor)), name
+    one, other = (average(run, STEPS)["denoiser.conv_in.weight"], weights(run, STEPS)["denoiser.conv_in.weight"])
+    assert not torch.equal(one, other)

@@ -1,11 +1,15 @@
 """The folder ``audio_encoder`` of the published AVSyncD checkpoints: ImageBind's audio tower under shorter names."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from asva_lightning.errors import WeightsError
+from asva_lightning.files import replace, write_text
 
 CONFIG = {"_class_name": "ImageBindSegmaskAudioEncoder", "n_segment": 12, "pretrained_model_name": "imagebind_huge"}
 """What the original's ``config.json`` says; ``n_segment`` is the number of frames, which only its masks need."""
@@ -76,3 +80,16 @@ def audio_encoder_from_original_names(state_dict: Mapping[str, Tensor]) -> dict[
         raise WeightsError(f"Tensor {_WIDTH} is missing: this is not ImageBind's audio tower.")
     token = state_dict[_WIDTH]
     return named | {name: token.new_full(token.shape[-1:], constant) for name, constant in _NORM.items()}
+
+
+def write_audio_encoder_folder(state_dict: Mapping[str, Tensor], folder: Path) -> None:
+    """Write ``config.json`` and the weights as the original reads them.
+
+    Args:
+        state_dict: Tensors under the names of an ``audio_encoder`` folder.
+        folder: The folder to write into; it is made where it does not exist.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in state_dict.items()}
+    with replace(folder / "diffusion_pytorch_model.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+    write_text(folder / "config.json", json.dumps(CONFIG, indent=2) + "\n")

@@ -1,5 +1,8 @@
 """The method's audio encoder."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +23,8 @@ class ImageBindAudio(AudioEncoder):
         weights: Path of the official ``imagebind_huge.pth`` (CC BY-NC-SA 4.0).
         heads: Attention heads of the audio tower.
     """
+
+    needs: ClassVar[Mapping[str, str]] = {"weights": "imagebind_huge"}
 
     def __init__(self, weights: str, heads: int = HUGE_HEADS["audio"]) -> None:
         super().__init__()
@@ -68,8 +73,8 @@ class ImageBindAudio(AudioEncoder):
 
     @torch.no_grad()
     def null(self, samples: int) -> Tensor:
-        """The encoding of an all-zero spectrogram, made once."""
+        """The encoding of an all-zero spectrogram, made once, wherever the tower is."""
         if self._null is None:
-            self._null = self._tower.on(torch.device("cpu")).audio_tokens(torch.zeros(1, *MEL_SHAPE))
+            self._null = self.tower.audio_tokens(torch.zeros(1, *MEL_SHAPE))
         assert self._null is not None
         return self._null

@@ -1,7 +1,7 @@
 """ImageBind under its official parameter names (Girdhar et al., "ImageBind", CVPR 2023)."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -10,15 +10,14 @@ import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from asva_lightning.encoders.imagebind.audio import audio_parts
 from asva_lightning.encoders.imagebind.audio_encoder import (
-    CONFIG,
     audio_encoder_from_original_names,
     audio_encoder_to_original_names,
+    write_audio_encoder_folder,
 )
 from asva_lightning.encoders.imagebind.original import HUGE_HEADS, embedding_of, load, select, tower_of
 from asva_lightning.encoders.imagebind.text import text_parts
@@ -26,13 +25,10 @@ from asva_lightning.encoders.imagebind.tower import Tower
 from asva_lightning.encoders.imagebind.transformer import EPSILON
 from asva_lightning.encoders.imagebind.vision import vision_parts
 from asva_lightning.errors import ConfigurationError, WeightsError
-from asva_lightning.files import replace, write_text
 from asva_lightning.weights import find_file, read_model_folder, read_tensors
 
-_BUILDERS = {"audio": audio_parts, "vision": vision_parts, "text": text_parts}
 
-
-class ImageBind(ModelMixin, ConfigMixin):
+class ImageBind(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases name the config file
     """Sounds, pictures and texts in one embedding; any of the three towers may be left out.
 
     Each tower is described by a dictionary of ``width``, ``heads``, ``hidden`` and ``layers``, see
@@ -47,8 +43,6 @@ class ImageBind(ModelMixin, ConfigMixin):
     Raises:
         ConfigurationError: If there is no tower, or one cannot be built.
     """
-
-    config_name = "config.json"
 
     @register_to_config
     def __init__(
@@ -67,8 +61,9 @@ class ImageBind(ModelMixin, ConfigMixin):
         self.modality_trunks = nn.ModuleDict()
         self.modality_heads = nn.ModuleDict()
         self.modality_postprocessors = nn.ModuleDict()
+        build = {"audio": audio_parts, "vision": vision_parts, "text": text_parts}
         for name, tower in self.towers.items():
-            parts = _BUILDERS[name](tower, embedding)
+            parts = build[name](tower, embedding)
             self.modality_preprocessors[name] = parts.preprocessor
             self.modality_trunks[name] = parts.trunk
             self.modality_heads[name] = parts.head
@@ -87,7 +82,7 @@ class ImageBind(ModelMixin, ConfigMixin):
         Args:
             state_dict: Tensors under their official names; those of other towers are left where they are.
             heads: Attention heads by modality, which no tensor tells.
-            modalities: The towers to build; ``None`` for all that the tensors hold.
+            modalities: The towers to build; ``None`` for all that the tensors hold and ``heads`` names.
             dtype: Floating-point type of the model; that of the tensors if not given.
 
         Returns:
@@ -98,10 +93,12 @@ class ImageBind(ModelMixin, ConfigMixin):
             WeightsError: If a tensor is missing or does not fit; the first one is named.
         """
         towers = select(state_dict, modalities)
+        if modalities is None:
+            towers = {name: tensors for name, tensors in towers.items() if name in heads} or towers
         sizes = {name: asdict(tower_of(name, tensors, heads)) for name, tensors in towers.items()}
         first = next(iter(towers))
         with torch.device("meta"):
-            model = cls(embedding_of(first, towers[first]), **sizes)
+            model = cls(embedding=embedding_of(first, towers[first]), **sizes)
         load(model, {name: tensor for tensors in towers.values() for name, tensor in tensors.items()}, dtype)
         return model.eval().requires_grad_(False)
 
@@ -134,7 +131,8 @@ class ImageBind(ModelMixin, ConfigMixin):
                 f"{error} Or use asva_lightning.encoders.LogMelEncoder as the audio encoder, which needs no weights."
             ) from error
         tensors = read_tensors(file, "ImageBind's weights")
-        return _named_in_errors(file, cls.from_original, tensors, heads, modalities, dtype)
+        with _named_in_errors(file):
+            return cls.from_original(tensors, heads, modalities, dtype)
 
     @classmethod
     def from_audio_encoder_folder(
@@ -154,11 +152,8 @@ class ImageBind(ModelMixin, ConfigMixin):
             WeightsError: If the folder is missing or damaged, or a tensor is missing or does not fit.
         """
         tensors = read_model_folder(Path(folder), "the audio encoder of AVSyncD")
-
-        def build() -> Self:
+        with _named_in_errors(folder):
             return cls.from_original(audio_encoder_to_original_names(tensors), heads, ("audio",), dtype)
-
-        return _named_in_errors(folder, build)
 
     def audio_encoder_state_dict(self) -> dict[str, Tensor]:
         """The audio tower under the names that published AVSyncD checkpoints use in ``audio_encoder``.
@@ -175,10 +170,7 @@ class ImageBind(ModelMixin, ConfigMixin):
         Raises:
             WeightsError: If the audio tower is not loaded.
         """
-        tensors = {name: tensor.contiguous() for name, tensor in self.audio_encoder_state_dict().items()}
-        with replace(Path(folder) / "diffusion_pytorch_model.safetensors") as temporary:
-            save_file(tensors, temporary, metadata={"format": "pt"})
-        write_text(Path(folder) / "config.json", json.dumps(CONFIG, indent=2) + "\n")
+        write_audio_encoder_folder(self.audio_encoder_state_dict(), Path(folder))
 
     # Code of diffusers that moves networks to the GPU for their calls watches ``forward`` only; the hook tells it.
     @apply_forward_hook
@@ -254,9 +246,10 @@ class ImageBind(ModelMixin, ConfigMixin):
             raise WeightsError(f"The {modality} tower is not loaded; this model holds: {', '.join(self.towers)}.")
 
 
-def _named_in_errors(place: str | Path, build: Any, *arguments: Any) -> Any:
-    """Call a function whose errors about tensors shall also say where these lie."""
+@contextmanager
+def _named_in_errors(place: str | Path) -> Iterator[None]:
+    """Errors about tensors also say where these lie."""
     try:
-        return build(*arguments)
+        yield
     except WeightsError as error:
         raise WeightsError(f"{place}: {error}") from error

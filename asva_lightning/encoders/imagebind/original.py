@@ -111,7 +111,7 @@ def _first(modality: str) -> str:
 
 def _shape(name: str, tensors: Mapping[str, Tensor]) -> tuple[int, int]:
     if name not in tensors:
-        raise WeightsError(f"Tensor {name} is missing: this is not ImageBind. {_ADVICE}")
+        raise WeightsError(f"Tensor {name} is missing: ImageBind's {name.split('.')[1]} tower is not here. {_ADVICE}")
     shape = tuple(tensors[name].shape)
     if len(shape) != 2:
         raise WeightsError(f"Tensor {name} is {shape} where ImageBind has two dimensions. {_ADVICE}")

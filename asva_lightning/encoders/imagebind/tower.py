@@ -51,9 +51,8 @@ class Tower:
         """
         names = [field.name for field in fields(cls)]
         if set(config) != set(names):
-            raise ConfigurationError(
-                f"ImageBind's {modality} tower is described by {', '.join(names)}, not by {', '.join(config) or 'nothing'}."
-            )
+            met = ", ".join(config) or "nothing"
+            raise ConfigurationError(f"ImageBind's {modality} tower is described by {', '.join(names)}, not by {met}.")
         return cls(**config)
 
 

@@ -117,7 +117,7 @@ class ClassTokenHead(nn.Sequential):
         # The identity keeps the place of the original's step that selects the token, and so the names of the tensors.
         super().__init__(nn.LayerNorm(width, eps=EPSILON), nn.Identity(), nn.Linear(width, embedding, bias=False))
 
-    def forward(self, tokens: Tensor, inputs: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, inputs: Tensor) -> Tensor:  # type: ignore[override]  # as all heads are called
         """From tokens ``(b, n, width)`` to ``(b, embedding)``; what the tokens were made from does not matter."""
         embedding: Tensor = super().forward(tokens[:, 0])
         return embedding
