@@ -15,6 +15,7 @@ EXPERIMENT_COMMANDS = {
     "validate": "loss on the validation clips with the newest checkpoint",
     "test": "loss and synchronisation scores on the test clips",
     "predict": "animate the test clips and write the videos",
+    "doctor": "what fit with the same words needs and costs; makes and writes nothing",
 }
 
 
@@ -35,6 +36,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "shards build": Command("asva_lightning.data.commands:build_shards", "make shards from a folder of clips", True),
     "shards info": Command("asva_lightning.data.commands:show_shards", "what a folder of shards holds", True),
+    "shards lint": Command("asva_lightning.data.commands:lint_shards", "everything that can be wrong with them", True),
+    "shards preview": Command("asva_lightning.data.commands:preview_shards", "a page to watch some clips on", True),
     "animate": Command("asva_lightning.training.animate:animate", "pictures and sounds in, videos out", False),
     "export": Command("asva_lightning.training.export:export", "a model as a folder of safetensors", True),
 }
@@ -80,6 +83,12 @@ def _dispatch(words: list[str]) -> None:
 
 
 def _run_experiment(words: list[str]) -> None:
+    if words[0] == "doctor":
+        from asva_lightning.training.doctor.command import doctor
+
+        if code := doctor(words[1:]):
+            raise SystemExit(code)
+        return
     from asva_lightning.runs.preemption import Preemption
 
     # The signal that asks to stop may come while the imports below still run.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -47,7 +48,7 @@ class SoundFile:
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigurationError(f"--seconds must be positive, not {self.seconds}.")
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Seconds of sound that there are, at most as many as asked for."""
         rest = sound_seconds(self.path) - self.start

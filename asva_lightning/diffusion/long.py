@@ -14,8 +14,8 @@ from asva_lightning.errors import ConfigurationError
 OVERLAP = 1
 """Frames that a window shares with the one before: its last frame is the next window's first.
 
-Holding more of them should tell the network how things were moving, but what it makes of the frames after them fits less
-well (benchmarks/results/long_videos.md).
+Holding more of them should tell the network how things were moving, but what it makes of the frames after them fits
+less well (benchmarks/results/long_videos.md).
 """
 
 SoundAt = Callable[[float], Tensor]

@@ -19,6 +19,9 @@ from asva_lightning.runs.provenance import describe_code, describe_command, desc
 
 logger = logging.getLogger(__name__)
 
+Change = tuple[str, Any, Any]
+"""A key, its value there, its value here."""
+
 _CHECKPOINT = re.compile(r"step_(\d+)\.ckpt")
 
 
@@ -150,32 +153,54 @@ def _choose(root: Path, name: str, config: Config, fresh: bool, writes: bool) ->
     return root / f"{first.name}-{max(numbered) + 1}"
 
 
-def _mention_nearest(root: Path, name: str, config: Config, run: RunFolder) -> None:
-    """Where a configuration is new, say how it differs from what was run under that name."""
+def nearest_run(root: Path, name: str, config: Config) -> tuple[Path, list[Change]] | None:
+    """Where a configuration is new, the run of that name that differs least from it.
+
+    Args:
+        root: Folder of all runs.
+        name: Name of the experiment.
+        config: The resolved configuration.
+
+    Returns:
+        Its folder, and each key that differs with its value there and here; ``None`` if this configuration has a run
+        already, or there is no run of that name.
+    """
     pattern = re.compile(re.escape(name) + r"-[0-9a-f]{8}(-\d+)?")
     others = [path for path in sorted(root.glob("*")) if pattern.fullmatch(path.name)]
-    if any(path.name.startswith(f"{name}-{run_hash(config)}") for path in others):
-        return
-    compared = [(differences(_read_config(path / "config.yaml"), config), path) for path in others]
-    if compared:
-        changes, nearest = min(compared, key=lambda pair: len(pair[0]))
+    if not others or any(path.name.startswith(f"{name}-{run_hash(config)}") for path in others):
+        return None
+    compared = [(path, differences(_read_config(path / "config.yaml"), config)) for path in others]
+    return min(compared, key=lambda pair: len(pair[1]))
+
+
+def changes_since(run: RunFolder, config: Config) -> list[Change]:
+    """Each key that differs from the newest start of a run, with its value there and here."""
+    return differences(_read_config(run.config), config) if run.config.exists() else []
+
+
+def describe_changes(changes: list[Change]) -> list[str]:
+    """A line for each change."""
+    return [f"  {key}: {old!r} there, {new!r} here" for key, old, new in changes]
+
+
+def _mention_nearest(root: Path, name: str, config: Config, run: RunFolder) -> None:
+    """Where a configuration is new, say how it differs from what was run under that name."""
+    found = nearest_run(root, name, config)
+    if found is not None:
+        nearest, changes = found
         logger.warning(
             "No run in %s has this configuration, so %s begins. The nearest, %s, differs in:\n%s\n"
             "To continue that one all the same, add --run.folder=%s.",
-            root, run.path.name, nearest.name, _list(changes), nearest,
+            root, run.path.name, nearest.name, "\n".join(describe_changes(changes)), nearest,
         )  # fmt: skip
 
 
 def _mention_changes(config: Config, run: RunFolder) -> None:
     """Where a folder was given by hand, say what is no longer as it was."""
-    if run.config.exists():
-        changes = differences(_read_config(run.config), config)
-        if changes:
-            logger.warning("%s was begun with another configuration:\n%s", run.path, _list(changes))
-
-
-def _list(changes: list[tuple[str, Any, Any]]) -> str:
-    return "\n".join(f"  {key}: {old!r} there, {new!r} here" for key, old, new in changes)
+    changes = changes_since(run, config)
+    if changes:
+        text = "\n".join(describe_changes(changes))
+        logger.warning("%s was begun with another configuration:\n%s", run.path, text)
 
 
 def _read_config(path: Path) -> Config:

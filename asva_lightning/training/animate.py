@@ -191,10 +191,10 @@ def _many(
     """A list of films, resumable; the networks are loaded once, so the films are made one after the other."""
     folder.mkdir(parents=True, exist_ok=True)
 
-    def make(job: Job) -> str:
+    def make(job: Job) -> dict[str, Any]:
         placed, text = pictures.of(job.image, job.text)
         _one(pipeline, placed, SoundFile(job.audio), folder / f"{job.name}.mp4", text, options)
-        return f"{job.name}.mp4"
+        return {"video": f"{job.name}.mp4"}
 
     done = work(
         jobs, make, key=lambda job: job.name, title="animate", journal=folder / "journal.jsonl", settings=settings

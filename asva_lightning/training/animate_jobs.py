@@ -11,6 +11,7 @@ from torch import Tensor
 
 from asva_lightning.errors import ConfigurationError, RunError
 from asva_lightning.media import ClipFormat, PlacedPicture, place_picture
+from asva_lightning.media.placement import place
 from asva_lightning.runs.folder import RunFolder
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -95,8 +96,7 @@ class Pictures:
         height, width = (-(-side // 8) * 8 for side in (self.format.height, self.format.width))
         array = painter(text, height=height, width=width, generator=generator, output_type="np").images[0]
         pixels: Tensor = (torch.from_numpy(array).permute(2, 0, 1) * 255).round().to(torch.uint8)
-        pixels = pixels[:, : self.format.height, : self.format.width]
-        return PlacedPicture(pixels, *pixels.shape[1:], box=(0, 0, *pixels.shape[1:]))
+        return place(pixels, self.format.height, self.format.width)
 
 
 def picture_of_run(run: RunFolder, text: str | None) -> tuple[Path, str]:

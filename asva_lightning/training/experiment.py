@@ -63,6 +63,13 @@ class Run:
 class BriefParser(LightningArgumentParser):
     """A parser that, on an error, says what is wrong and where to look, without listing every option."""
 
+    def add_function_arguments(self, *args: Any, linked_targets: Any = None, **kwargs: Any) -> Any:
+        """Add the arguments of a function that stands for a class, such as ``AVSyncUNet.from_stable_diffusion``.
+
+        jsonargparse passes on which arguments are linked, as it does for classes, but takes it for classes only.
+        """
+        return super().add_function_arguments(*args, **kwargs)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the message and leave with code 2."""
         sys.stderr.write(f"error: {message}\nAll settings: python -m asva_lightning fit --help\n")
@@ -237,7 +244,7 @@ def run(args: list[str], preemption: Preemption | None = None) -> None:
         ConfigurationError: If a configuration file does not exist.
         SystemExit: As jsonargparse does where a word or a key is unknown; with code 75 if asked to stop.
     """
-    _check_files(args)
+    check_files(args)
     with ExitStack() as held:
         ExperimentCLI(args, preemption, held)
 
@@ -255,7 +262,7 @@ def _is_rank_zero() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def _check_files(args: list[str]) -> None:
+def check_files(args: list[str]) -> None:
     """A missing configuration file deserves a better message than a parser's."""
     for place, word in enumerate(args):
         name, equals, value = word.partition("=")

@@ -51,5 +51,5 @@ def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
     hasher = hashlib.blake2b(digest_size=8)
     for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
         hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        hasher.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        hasher.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return hasher.hexdigest()

@@ -19,6 +19,7 @@ from asva_lightning.diffusion.generate import clip_name, write_animation
 from asva_lightning.encoders import Conditioner, drop
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
+from asva_lightning.training.accumulation import count_batches_anew
 from asva_lightning.training.ema import ExponentialMovingAverage
 from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
 
@@ -232,22 +233,10 @@ class AnimationTask(pl.LightningModule):
         """Take the average over, at once or when the strategy has laid out the weights."""
         compare_frozen(checkpoint.get("frozen", {}), self._frozen, "The checkpoint")
         self._loaded_step = checkpoint.get("global_step", 0)
-        self._count_batches_anew(checkpoint)
+        count_batches_anew(checkpoint, self.trainer.accumulate_grad_batches)
         self._restored_average = checkpoint.get("average")
         if self.average is not None and self.average.begun:
             self._take_restored()
-
-    def _count_batches_anew(self, checkpoint: dict[str, Any]) -> None:
-        """Let a run continue with another number of accumulated batches.
-
-        Lightning steps the optimizer by its count of batches, so that count must follow from the steps that are done.
-        The differences within it are kept: by them Lightning knows at which moment the checkpoint was written.
-        """
-        progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
-        batches = checkpoint.get("global_step", 0) * self.trainer.accumulate_grad_batches
-        for counts in (progress.get("total", {}), progress.get("current", {})):
-            shift = batches - counts.get("ready", 0)
-            counts.update({name: count + shift for name, count in counts.items()})
 
     def _take_restored(self) -> None:
         if self.average is not None and self._restored_average is not None:

@@ -33,7 +33,7 @@ def write_sample(folder: Path, step: int, key: str, **more: object) -> Path:
     return place
 
 
-def browse(page: Path, *words: str, fragment: str = "") -> tuple[str, str]:
+def browse(page: Path, *words: str, fragment: str = "", milliseconds: int = 5000) -> tuple[str, str]:
     """Open a page in Chromium; returns the document after its scripts have run, and what the browser said."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -50,7 +50,7 @@ def browse(page: Path, *words: str, fragment: str = "") -> tuple[str, str]:
             "--disable-component-update",
             "--disable-sync",
             f"--user-data-dir={page.parent / '.browser'}",
-            "--virtual-time-budget=5000",
+            f"--virtual-time-budget={milliseconds}",
             "--enable-logging=stderr",
             "--autoplay-policy=no-user-gesture-required",  # A script cannot click as a person does.
             *(words or ("--dump-dom",)),

@@ -10,7 +10,7 @@ import yaml
 from asva_lightning.errors import ConfigurationError, RunError
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.identity import run_hash
-from asva_lightning.runs.provenance import describe_code
+from asva_lightning.runs.provenance import describe_code, describe_command
 
 CONFIG = {"seed_everything": 0, "model": {"learning_rate": 0.1, "betas": (0.9, 0.99)}, "trainer": {"max_steps": 10}}
 
@@ -24,7 +24,7 @@ def test_a_new_run_gets_a_folder_that_explains_itself(tmp_path):
     run = open_run(tmp_path / "runs", "first", CONFIG)
     assert run.path == tmp_path / "runs" / f"first-{run_hash(CONFIG)}"
     assert yaml.safe_load(run.config.read_text())["model"] == {"learning_rate": 0.1, "betas": [0.9, 0.99]}
-    assert "pytest" in run.command.read_text()
+    assert f"\n{describe_command()}\n" in run.command.read_text()
     assert "asva-lightning 0" in run.code.read_text()
     assert f"torch=={torch.__version__}" in run.environment.read_text()
     assert sorted(file.name for file in run.path.iterdir()) == [

@@ -1,0 +1,1 @@
+"""What an experiment needs and costs, told without a GPU and before the queue does."""

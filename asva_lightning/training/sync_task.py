@@ -1,0 +1,241 @@
+"""SyncTask: trains the sync classifier to find the sound that belongs to a video among sounds of other moments."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from asva_lightning.data.batch import ClipBatch
+from asva_lightning.data.randomness import Purpose, numpy_generator
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.results import Results
+from asva_lightning.media import ClipFormat, log_mel
+from asva_lightning.metrics.sync_accuracy import CLIPS, SHIFT, WITHIN, SyncAccuracy, best_matches
+from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training, load_avid_cma
+from asva_lightning.metrics.sync_classifier.picture import SIZE
+from asva_lightning.metrics.sync_windows import ShiftedWindows
+from asva_lightning.runs.folder import RunFolder
+from asva_lightning.training.accumulation import count_batches_anew
+from asva_lightning.training.callbacks.sampling import gather
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = 204
+"""Columns of 10 ms of the log-mel picture of a window of 2 s, in the release; longer windows have more."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the protocol says of one test video: places from the middle of the best video and of the best sound."""
+
+    key: str
+    text: str
+    best_video: int
+    best_sound: int
+
+
+class SyncTask(pl.LightningModule):
+    """Contrastive training of a :class:`SyncClassifier` (Zhang et al., ECCV 2024).
+
+    From each long clip that the data gives, shifted windows are cut, each mirrored on its own; every sound of a clip
+    is scored with every video of it, and the loss is the mean of the cross-entropies of its rows and columns. So only
+    time tells a right pair from a wrong one. Validation and test follow the protocol of
+    :class:`~asva_lightning.metrics.sync_accuracy.SyncAccuracy`.
+
+    The place of the long clip in its source is drawn by the data module, the flips here; both are derived from the
+    seed and the clip's position in the stream. Set ``--data.flip 0``, as mirroring all windows of a clip alike adds
+    nothing. Batch normalisation sees the windows of one device, so the number of devices has an effect unless
+    ``--trainer.sync_batchnorm true``.
+
+    Args:
+        classifier: The network.
+        format: What the data gives: clips that hold all windows, at a rate whose frames lie near those of the windows.
+        windows: The windows of a training clip.
+        protocol: The windows of a clip that is validated or tested; an odd number.
+        within: Places from the right one that still count as right in the protocol.
+        temperature: By which scores are divided before the cross-entropy.
+        flip: Share of training windows that are mirrored.
+        picture: Height and width of the classifier's frames; those of the data if they are square and the same.
+        avid_cma: AVID-CMA's checkpoint to begin the training from; random weights if not given.
+        optimizer: Makes the optimizer; AdamW as in the release if not given.
+        learning_rate_schedule: Makes a schedule that is stepped at every optimizer step; constant if not given.
+        seed: Seed of the flips.
+    """
+
+    needs: ClassVar[Mapping[str, str]] = {"avid_cma": "avid_cma"}
+
+    def __init__(
+        self,
+        classifier: SyncClassifier,
+        format: ClipFormat,
+        windows: ShiftedWindows | None = None,
+        protocol: ShiftedWindows | None = None,
+        within: int = WITHIN,
+        temperature: float = 0.1,
+        flip: float = 0.5,
+        picture: int = SIZE,
+        avid_cma: str | None = None,
+        optimizer: OptimizerCallable | None = None,
+        learning_rate_schedule: LRSchedulerCallable | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if temperature <= 0 or not 0 <= flip <= 1:
+            raise ConfigurationError(
+                f"--model.temperature must be above 0 and --model.flip in 0..1, not {temperature} and {flip}."
+            )
+        if format.sample_rate != ClipFormat.sample_rate:
+            raise ConfigurationError(
+                f"The sync classifier hears sound of {ClipFormat.sample_rate} samples a second, not "
+                f"{format.sample_rate}. Set --data.format.sample_rate."
+            )
+        self.classifier = classifier
+        self.format = format
+        self.windows = windows or ShiftedWindows()
+        self.protocol = protocol or ShiftedWindows(CLIPS, SHIFT)
+        self.temperature = temperature
+        self.flip = flip
+        self.picture = picture
+        self.avid_cma = avid_cma
+        self.make_optimizer = optimizer or (lambda parameters: torch.optim.AdamW(parameters, 2e-4, weight_decay=1e-2))
+        self.make_schedule = learning_rate_schedule
+        self.seed = seed
+        self.accuracy = SyncAccuracy(self.protocol.count, self.protocol.shift, within)
+        self._judged: dict[int, _Judged] = {}
+        self._loaded_step = 0
+        for needed in (self.windows, self.protocol):
+            needed.require(format)
+
+    @property
+    def steps_done(self) -> int:
+        """Optimizer steps behind the weights: those of this training, or of the checkpoint that is evaluated."""
+        return self.trainer.global_step if self.trainer.state.fn == "fit" else self._loaded_step
+
+    def setup(self, stage: str) -> None:
+        """Begin from AVID-CMA, where it is given; a checkpoint that is resumed from then takes its place."""
+        if stage == "fit" and self.avid_cma is not None:
+            logger.info("%s: %s", self.avid_cma, load_avid_cma(self.classifier, self.avid_cma))
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer over all parameters."""
+        optimizer = self.make_optimizer(list(self.parameters()))
+        if self.make_schedule is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"},
+        }
+
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
+        """The mean of the losses of the clips of the batch."""
+        scores = self._scores(batch, self.windows, self._flips(batch))
+        loss = sync_loss(scores, self.temperature)
+        self.log("train/loss", loss, sync_dist=True, batch_size=len(batch), prog_bar=True)
+        return loss
+
+    def _flips(self, batch: ClipBatch) -> Tensor:
+        """Which windows are mirrored, ``(b, count)``."""
+        draws = [
+            numpy_generator(self.seed, Purpose.TRAINING, position).random(self.windows.count)
+            for position in batch.positions.tolist()
+        ]
+        return torch.tensor([(draw < self.flip).tolist() for draw in draws])
+
+    def _scores(self, batch: ClipBatch, windows: ShiftedWindows, flips: Tensor | None = None) -> Tensor:
+        """Score every sound with every video of the same clip, ``(b, count, count)``."""
+        video = windows.cut_video(for_training(batch.pixels, self.picture), self.format)
+        if flips is not None:
+            video = torch.where(flips.to(video.device).view(*flips.shape, 1, 1, 1, 1), video.flip(-1), video)
+        with torch.autocast(self.device.type, enabled=False):
+            sound = windows.cut_sound(batch.waveform, self.format)
+            mel = log_mel(sound, columns=max(COLUMNS, int(100 * windows.seconds)))
+        audio_embedding = self.classifier.embed_audio(mel.flatten(0, 1).to(self.dtype))
+        video_embedding = self.classifier.embed_video(video.flatten(0, 1).to(self.dtype))
+        shape = (len(batch), windows.count)
+        return self.classifier.score_all(audio_embedding.unflatten(0, shape), video_embedding.unflatten(0, shape))
+
+    # Validation and test ---------------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Judge the clips by the protocol."""
+        self.accuracy.update(self._scores(batch, self.protocol)[batch.real.to(self.device)])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the accuracy in both directions and the mean offset, and chance beside each."""
+        self._log_accuracy("validation")
+
+    def test_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """As in validation, on the test clips; each is also kept by name."""
+        scores = self._scores(batch, self.protocol)
+        self.accuracy.update(scores[batch.real.to(self.device)])
+        matches = best_matches(scores).tolist()
+        for number, (position, real) in enumerate(zip(batch.positions.tolist(), batch.real.tolist())):
+            if real:
+                key = f"{batch.keys[number]} at {batch.starts[number]:g} s"
+                text = batch.texts[number] or batch.categories[number]
+                self._judged[position] = _Judged(key, text, *matches[number])
+
+    def on_test_epoch_end(self) -> None:
+        """Log the values over all clips, and write those of each into ``sync_accuracy.json`` of the run folder."""
+        chance = self._log_accuracy("test")
+        judged = gather(self.trainer, self._judged)
+        self._judged = {}
+        if self.trainer.is_global_zero:
+            results = self._results(judged, chance)
+            path = RunFolder(Path(self.trainer.default_root_dir)).path / "sync_accuracy.json"
+            results.write(path)
+            logger.info("%s\n\nwritten to %s", results.table(), path)
+
+    def _log_accuracy(self, stage: str) -> float:
+        values = self.accuracy.compute()
+        self.accuracy.reset()
+        for name in ("audio_to_video", "video_to_audio", "chance", "offset", "chance_offset"):
+            self.log(f"{stage}/sync_{name}", getattr(values, name).float())
+        # Lightning would count this under the step before; the values belong to the steps that are done.
+        self.log("step", float(self.steps_done))
+        return float(values.chance)
+
+    def _results(self, judged: list[_Judged], chance: float) -> Results:
+        within, shift = self.accuracy.within, self.protocol.shift
+        values = {
+            "audio_to_video": {clip.key: float(abs(clip.best_video) <= within) for clip in judged},
+            "video_to_audio": {clip.key: float(abs(clip.best_sound) <= within) for clip in judged},
+            "offset_seconds": {clip.key: (abs(clip.best_video) + abs(clip.best_sound)) / 2 * shift for clip in judged},
+        }
+        facts: dict[str, str | float] = {
+            "chance": round(chance, 4),
+            "step": self.steps_done,
+            "shifted clips": self.protocol.count,
+            "seconds apart": shift,
+            "right within places": within,
+        }
+        return Results(values, {clip.key: clip.text for clip in judged}, facts)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a run continue with another number of accumulated batches."""
+        self._loaded_step = checkpoint.get("global_step", 0)
+        count_batches_anew(checkpoint, self.trainer.accumulate_grad_batches)
+
+
+def sync_loss(scores: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of finding the video of a sound and the sound of a video.
+
+    ``1/2 (CE of the rows + CE of the columns)`` of ``scores / temperature``, where the diagonal is right.
+
+    Args:
+        scores: ``(b, n, n)`` of each sound (row) with each video (column) of a clip.
+        temperature: By which scores are divided.
+
+    Returns:
+        The mean over clips, a scalar in float32.
+    """
+    logits = scores.float() / temperature
+    right = torch.arange(scores.shape[-1], device=scores.device).repeat(len(scores))
+    return (cross_entropy(logits.flatten(0, 1), right) + cross_entropy(logits.mT.flatten(0, 1), right)) / 2

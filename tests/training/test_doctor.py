@@ -1,0 +1,351 @@
+"""doctor: what it says of a configuration, by the same words that `fit` takes."""
+
+import re
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from runs_for_tests import RECIPE, fit, words
+from torch import nn
+
+from asva_lightning.cli import main
+from asva_lightning.denoiser import AVSyncUNet, save_original
+from asva_lightning.encoders import Conditions, segment_mask
+from asva_lightning.training.doctor.measure import id_of, measure
+from asva_lightning.training.doctor.memory import PRECISIONS, Memory, checkpoint_size, memory
+from asva_lightning.training.doctor.step import Shapes, measure_step
+
+SMALL = {
+    "block_out_channels": (16, 16),
+    "attention_levels": (False, True),
+    "heads": 2,
+    "norm_groups": 4,
+    "text_channels": 16,
+    "audio_channels": 16,
+}
+SOURCE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+PART = "asva_lightning.encoders"
+UNCOUNTED = "--trainer.precision=64-true"
+"""For this precision memory and arithmetic are not told, which saves time where a test asks for neither."""
+
+
+@pytest.fixture
+def doctor(capsys):
+    """Runs the command: words to its report and its exit code."""
+
+    def run(*arguments) -> tuple[str, int]:
+        code = 0
+        try:
+            main(["doctor", *map(str, arguments)])
+        except SystemExit as stop:
+            code = stop.code
+        return capsys.readouterr().out, code
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(synth_shards, tmp_path_factory) -> Path:
+    """A run of two steps, only to be looked at."""
+    return fit(synth_shards, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    """A cache of the Hub in which nothing lies, wherever the tests run."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
+def files_below(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def full_size(folder: Path, source: str, imagebind: str, **data) -> Path:
+    """The method at full size, written as a recipe."""
+    encoders = {
+        "codec": {"class_path": f"{PART}.AutoencoderCodec", "init_args": {"folder": source}},
+        "text": {"class_path": f"{PART}.ClipText", "init_args": {"folder": source}},
+        "audio": {"class_path": f"{PART}.ImageBindAudio", "init_args": {"weights": imagebind}},
+    }
+    inflated = "asva_lightning.denoiser.AVSyncUNet.from_stable_diffusion"
+    parts = {
+        "denoiser": {"class_path": inflated, "init_args": {"folder": source}},
+        "conditioner": {"class_path": f"{PART}.Conditioner", "init_args": encoders},
+        "average": {"class_path": "asva_lightning.training.ExponentialMovingAverage"},
+    }
+    clip = {"frames": 12, "fps": 6, "height": 256, "width": 256}
+    recipe = {
+        "run": {"name": "full", "root": str(folder / "runs")},
+        "trainer": {"max_steps": 37000, "devices": 8, "precision": "bf16-mixed", "accelerator": "gpu"},
+        "data": {"shards": str(folder / "shards"), "format": clip, "batch_size": 64} | data,
+        "model": {"class_path": "asva_lightning.training.AnimationTask", "init_args": parts},
+    }
+    path = folder / "full.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+# The quickstart ------------------------------------------------------------------------------------------------------
+
+
+def test_the_quickstart_before_its_first_start(doctor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, code = doctor("--config", RECIPE)
+    assert code == 0
+    assert "shards/quickstart: will be generated on first use, clips: train 240, validation 16, test 96" in text
+    assert re.search(r"runs/quickstart-[0-9a-f]{8}: a new run, from step 0 to step 800", text)
+    assert "this configuration reads no pretrained weights" in text
+    assert "800 steps from step 0 to 800" in text
+    assert text.endswith("Nothing is missing.\n")
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_after_a_start_it_resumes_in_the_same_folder(doctor, synth_shards, finished):
+    root = finished.parent
+    before = files_below(root)
+    text, code = doctor(*words("doctor", synth_shards, root, "--trainer.max_steps=5")[1:])
+    assert code == 0
+    assert f"{finished}: resumes at step 2, to step 5" in text
+    assert f"{synth_shards}: present, clips: train 16, validation 4, test 8" in text
+    assert "3 steps from step 2 to 5" in text
+    text, _ = doctor(*words("doctor", synth_shards, root)[1:])
+    assert f"{finished}: is finished" in text
+    text, _ = doctor(*words("doctor", synth_shards, root, "--run.fresh=true")[1:])
+    assert f"a folder beside {finished} (--run.fresh): a new run" in text
+    assert files_below(root) == before, "nothing is written"
+
+
+def test_another_configuration_is_compared_with_the_runs_that_are_there(doctor, synth_shards, finished):
+    other = words("doctor", synth_shards, finished.parent, "--model.init_args.audio_drop=0.5")[1:]
+    text, code = doctor(*other)
+    assert code == 0
+    assert "a new run, from step 0" in text
+    change = "\n    model.init_args.audio_drop: 0.1 there, 0.5 here"
+    assert f"the nearest run, {finished}, differs in:{change}" in text
+    text, _ = doctor(*other, f"--run.folder={finished}")
+    assert f"{finished}: is finished" in text
+    assert f"begun with another configuration:{change}" in text
+
+
+def test_a_model_without_a_denoiser_is_told_as_far_as_it_goes(doctor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = RECIPE.parent / "sync_classifier_synthsync.yaml"
+    text, code = doctor("--config", recipe)
+    assert code == 0
+    assert "model.classifier" in text
+    assert "Activations are not estimated for this model" in text
+
+
+# What is missing -----------------------------------------------------------------------------------------------------
+
+
+def test_missing_shards_say_what_to_type(doctor, tmp_path):
+    text, code = doctor(*words("doctor", tmp_path / "nowhere", tmp_path / "runs")[1:])
+    assert code == 1
+    assert "MISSING: No shards in" in text
+    assert f"shards build CLIPS {tmp_path / 'nowhere'}" in text
+    assert "`fit` would stop" in text
+
+
+def test_settings_that_do_not_fit_the_shards_or_the_devices_are_told(doctor, synth_shards, tmp_path):
+    text, code = doctor(*words("doctor", synth_shards, tmp_path, "--data.format.fps=60")[1:])
+    assert code == 1
+    assert "ERROR: The recipe asks for 60 frames a second" in text
+    text, code = doctor(*words("doctor", synth_shards, tmp_path, "--trainer.devices=3")[1:])
+    assert code == 1
+    assert "ERROR: --data.batch_size 4" in text
+    text, code = doctor(*words("doctor", synth_shards, tmp_path, "--data.format.height=30")[1:])
+    assert code == 1
+    assert "does not divide by the codec's factor 4" in text
+    text, code = doctor(*words("doctor", synth_shards, tmp_path, "--ckpt_path=nowhere.ckpt")[1:])
+    assert code == 1
+    assert "MISSING: that checkpoint does not exist" in text
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "message"),
+    [
+        ("--data.batchsize=3", 2, "batchsize"),
+        ("--config=experiments/nothing.yaml", 1, "does not exist"),
+        ("--trainer.max_epochs=3", 1, "use --trainer.max_steps"),
+        ("--doctor.utilisation=1.5", 1, "--doctor.utilisation is a share"),
+        ("--doctor.peak_teraflops=0", 1, "--doctor.peak_teraflops must be above 0"),
+        ("--run.name=a/b", 1, "cannot name a run"),
+    ],
+)
+def test_words_are_refused_as_fit_refuses_them(capsys, synth_shards, tmp_path, word, code, message):
+    with pytest.raises(SystemExit) as stop:
+        main(words("doctor", synth_shards, tmp_path, word))
+    assert stop.value.code == code
+    assert message in capsys.readouterr().err
+
+
+def test_full_size_without_any_file(doctor, tmp_path):
+    recipe = full_size(tmp_path, "./weights/sd", "weights/imagebind_huge.pth")
+    before = files_below(tmp_path)
+    text, code = doctor("--config", recipe)
+    assert code == 1
+    users = "model.denoiser.folder, model.conditioner.codec.folder, model.conditioner.text.folder"
+    assert f"stable_diffusion for {users}\n    MISSING: There is no folder weights/sd." in text
+    assert "CreativeML OpenRAIL-M" in text
+    assert "hf download stable-diffusion-v1-5/stable-diffusion-v1-5 --include 'unet/*' --include 'vae/*'" in text
+    assert "MISSING: weights/imagebind_huge.pth does not exist" in text
+    assert "CC BY-NC-SA 4.0" in text
+    assert "curl -L -O https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth" in text
+    assert "the sizes are those of Stable Diffusion 1.5" in text
+    total, trained = re.search(r"model\.denoiser +(\S+) M +(\S+) M", text).groups()
+    assert float(total) == pytest.approx(1169, abs=1)
+    assert float(trained) == pytest.approx(310, abs=1)
+    assert "12 frames, 32x32 latents, 77 text tokens, 229 audio tokens of which a frame sees 25" in text
+    assert "forward of one clip: 2.60 TFLOP" in text
+    assert "Memory of a device (8 devices, micro-batch 8)" in text
+    assert re.search(r"ZeRO 3 +292 MB +77.5 MB +465 MB +155 MB", text)
+    assert "Checkpoint: 4.96 GB" in text
+    assert "37000 steps from step 0 to 37000: 1.2 hours" in text
+    assert files_below(tmp_path) == before, "nothing is written"
+
+
+def test_hours_follow_utilisation_and_peak(doctor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    speed = ("--doctor.utilisation=0.2", "--doctor.peak_teraflops=0.001")
+    text, _ = doctor("--config", RECIPE, "--trainer.max_steps=1000", *speed)
+    flops = float(re.search(r"optimizer step, 4 clips forward and backward: (\S+) GFLOP", text)[1])
+    assert "at 0.2 of 0.001 TFLOP/s a device:" in text
+    hours = float(re.search(r"1000 steps from step 0 to 1000: (\S+) hours", text)[1])
+    assert hours == pytest.approx(1000 * flops / 0.2 / 3600, abs=0.1)
+
+
+def test_a_known_repository_would_be_downloaded_and_another_is_no_promise(doctor, tmp_path):
+    text, _ = doctor("--config", full_size(tmp_path, SOURCE, "imagebind.pth"), UNCOUNTED)
+    assert "(unet, vae, text_encoder, tokenizer) would be downloaded at the start, 4.3 GB" in text
+    assert "not told for --trainer.precision 64-true" in text
+    text, _ = doctor("--config", full_size(tmp_path, "weights/sd", "imagebind.pth"), UNCOUNTED)
+    assert "MISSING: weights/sd is not here and not in the Hub's cache" in text
+    assert "--local-dir weights/sd" in text
+
+
+def test_the_cache_of_the_hub_is_looked_at(doctor, tmp_path, stable_diffusion):
+    stored = tmp_path / "hub" / "models--stable-diffusion-v1-5--stable-diffusion-v1-5"
+    commit = "0" * 40
+    (stored / "refs").mkdir(parents=True)
+    (stored / "refs" / "main").write_text(commit)
+    (stored / "snapshots").mkdir()
+    (stored / "snapshots" / commit).symlink_to(stable_diffusion)
+    text, _ = doctor("--config", full_size(tmp_path, SOURCE, "imagebind.pth"), UNCOUNTED)
+    assert f"found: {stored / 'snapshots' / commit} (unet, vae, text_encoder, tokenizer)" in text
+
+
+def test_a_folder_that_is_here_gives_sizes_and_shapes(doctor, tmp_path, stable_diffusion, synth_shards):
+    imagebind = tmp_path / "imagebind_huge.pth"
+    imagebind.write_bytes(b"0" * 5000)
+    recipe = full_size(tmp_path, str(stable_diffusion), str(imagebind), shards=str(synth_shards))
+    text, code = doctor("--config", recipe)
+    assert code == 0
+    assert f"found: {stable_diffusion} (unet, vae, text_encoder, tokenizer)" in text
+    assert f"found: {imagebind}, 5.00 kB" in text
+    assert "the sizes are those of Stable Diffusion" not in text
+    unet = AVSyncUNet.from_stable_diffusion(stable_diffusion)
+    count = sum(parameter.numel() for parameter in unet.parameters())
+    assert re.search(rf"model\.denoiser +{count if count < 100_000 else f'{count / 1e6:.1f} M'} ", text)
+    assert "Assumed, as files" not in text
+    itself = {"init_args": {"denoiser": {"init_args": {"folder": str(stable_diffusion / "unet")}}}}
+    (tmp_path / "itself.yaml").write_text(yaml.safe_dump({"model": itself}))
+    text, code = doctor("--config", recipe, "--config", tmp_path / "itself.yaml", UNCOUNTED)
+    assert code == 0
+    assert f"found: {stable_diffusion / 'unet'}," in text
+
+
+def test_a_published_checkpoint_is_found_and_gives_sizes(doctor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    unet = AVSyncUNet(**SMALL)
+    save_original(unet, tmp_path / "ckpts" / "checkpoint-2" / "modules" / "unet")
+    published = {"class_path": "asva_lightning.denoiser.AVSyncUNet.from_original_folder"}
+    recipe = full_size(tmp_path, SOURCE, "imagebind.pth")
+    for folder, told in (("ckpts/checkpoint-2", "found: "), ("ckpts/nothing", "MISSING: There is no folder ")):
+        denoiser = published | {"init_args": {"folder": folder}}
+        (tmp_path / "published.yaml").write_text(yaml.safe_dump({"model": {"init_args": {"denoiser": denoiser}}}))
+        text, _ = doctor("--config", recipe, "--config", tmp_path / "published.yaml", UNCOUNTED)
+        assert f"avsyncd_avsync15 for model.denoiser.folder\n    {told}{tmp_path / folder}" in text
+        count = sum(parameter.numel() for parameter in unet.parameters())
+        assert (f"model.denoiser  {count / 1e6:.1f} M" in text) == (told == "found: ")
+
+
+def test_a_folder_without_weights_is_missing(doctor, tmp_path):
+    for part in ("unet", "vae", "text_encoder", "tokenizer"):
+        (tmp_path / "sd" / part).mkdir(parents=True)
+        (tmp_path / "sd" / part / "config.json").write_text("{}")
+    text, code = doctor("--config", full_size(tmp_path, f"{tmp_path}/sd", "imagebind.pth"), UNCOUNTED)
+    assert code == 1
+    assert f"MISSING: {tmp_path}/sd/unet holds no weights" in text
+
+
+# Arithmetic ----------------------------------------------------------------------------------------------------------
+
+
+def test_memory_by_hand():
+    """1000 trained and 200 frozen parameters on 4 devices."""
+    plain = {"trained": 1000, "frozen": 200, "devices": 4, "average": True, "activations": 70}
+    bf16, fp32 = PRECISIONS["bf16-mixed"], PRECISIONS["32-true"]
+    assert memory(stage=0, precision=bf16, **plain) == Memory(4800, 8000, 8000, 4000, 70)
+    assert memory(stage=1, precision=bf16, **plain) == Memory(2400, 2000, 3000, 1000, 70)
+    assert memory(stage=2, precision=bf16, **plain) == Memory(2400, 500, 3000, 1000, 70)
+    assert memory(stage=3, precision=bf16, **plain) == Memory(600, 500, 3000, 1000, 70)
+    assert memory(stage=2, precision=fp32, **plain) == Memory(4800, 1000, 3000, 1000, 70)
+    assert memory(stage=3, precision=fp32, **plain) == Memory(1200, 1000, 2000, 1000, 70)
+    alone = plain | {"devices": 1, "average": False}
+    assert memory(stage=0, precision=fp32, **alone) == Memory(4800, 4000, 8000, 0, 70)
+    assert memory(stage=0, precision=fp32, **alone).total == 16870
+    assert checkpoint_size(1000, average=True) == 16000
+    assert checkpoint_size(1000, average=False) == 12000
+
+
+@pytest.mark.parametrize(
+    ("autocast", "saved"),
+    [
+        # Input 2x8, first result 2x16, after GELU 2x16, second result 2x4, in fp32.
+        (None, 4 * (16 + 32 + 32 + 8)),
+        # The first three in bf16, and so the copy of the second weight 4x16; the loss in fp32.
+        (torch.bfloat16, 2 * (16 + 32 + 32) + 2 * 64 + 4 * 8),
+    ],
+)
+def test_a_pass_by_hand(autocast, saved):
+    with torch.device("meta"):
+        network = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 4))
+        batch = torch.empty(2, 8)
+    counted = measure(network, lambda: network(batch).float().square().mean(), autocast)
+    assert counted.forward == 2 * 2 * (8 * 16 + 16 * 4)
+    assert counted.both == counted.forward + 2 * 2 * (8 * 16 + 2 * 16 * 4), "the input needs no gradient"
+    assert counted.saved == saved
+
+
+def test_activations_are_what_a_real_pass_keeps():
+    """The same network on the CPU with real numbers, where torch has a fused attention of its own."""
+    with torch.device("meta"):
+        counted = AVSyncUNet(**SMALL)
+    mask = segment_mask(4)
+    estimate = measure_step(counted, Shapes(4, 16, 16, 3, mask), clips=2, dtype=torch.float32)
+    unet = AVSyncUNet(**SMALL)
+    weights = {id_of(parameter) for parameter in unet.parameters()}
+    kept = {}
+
+    def pack(tensor):
+        if id_of(tensor) not in weights and tensor.is_floating_point():
+            kept[id_of(tensor)] = tensor.untyped_storage()
+        return tensor
+
+    conditions = Conditions(torch.randn(2, 3, 16), torch.randn(2, 229, 16), mask)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        unet(torch.randn(2, 4, 4, 16, 16), torch.zeros(2, dtype=torch.long), conditions).square().mean()
+    assert estimate.saved == pytest.approx(sum(storage.nbytes() for storage in kept.values()), rel=0.03)
+
+
+def test_the_unet_at_full_size_costs_no_memory():
+    with torch.device("meta"):
+        unet = AVSyncUNet()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    counted = measure_step(unet, Shapes(12, 32, 32, 77, segment_mask(12)), clips=1, dtype=torch.float32)
+    assert counted.forward == pytest.approx(2.597e12, rel=1e-3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, "kB"

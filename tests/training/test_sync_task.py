@@ -1,0 +1,137 @@
+"""Training of the sync classifier: the loss, the pairs, derived flips, and what validation and test report."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from runs_for_tests import ROOT, only_run
+
+from asva_lightning.cli import main
+from asva_lightning.data.batch import ClipBatch, ClipSample
+from asva_lightning.errors import ConfigurationError, WeightsError
+from asva_lightning.media import ClipFormat, log_mel
+from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training
+from asva_lightning.metrics.sync_windows import ShiftedWindows
+from asva_lightning.training.sync_task import SyncTask, sync_loss
+
+FORMAT = ClipFormat(frames=84, fps=30, height=16, width=16)
+WINDOWS = ShiftedWindows(count=3, shift=0.4)
+
+
+def task(**changes):
+    torch.manual_seed(0)
+    settings = {"windows": WINDOWS, "protocol": ShiftedWindows(3, 0.2), "within": 0, "picture": 16}
+    classifier = SyncClassifier((4, 6), 1, frame_differences=True)
+    return SyncTask(classifier, FORMAT, **(settings | changes)).eval()
+
+
+def batch(*positions):
+    samples = []
+    for position in positions:
+        random = torch.Generator().manual_seed(position)
+        pixels = torch.randint(0, 256, (3, FORMAT.frames, 16, 16), generator=random).byte()
+        waveform = torch.randn(FORMAT.samples, generator=random) / 10
+        samples.append(ClipSample(pixels, waveform, "text", "kind", f"clip{position}", position, 0.0))
+    return ClipBatch.collate(samples)
+
+
+def test_the_loss_is_the_mean_of_rows_and_columns():
+    scores = np.random.default_rng(0).normal(size=(4, 5, 5))
+    powers = np.exp(scores / 0.1)
+    right = powers[:, range(5), range(5)]
+    rows, columns = -np.log(right / powers.sum(axis=2)), -np.log(right / powers.sum(axis=1))
+    expected = (rows.mean() + columns.mean()) / 2
+    assert float(sync_loss(torch.tensor(scores), 0.1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_loss_of_scores_that_say_nothing_is_that_of_guessing():
+    assert float(sync_loss(torch.zeros(2, 21, 21), 0.1)) == pytest.approx(np.log(21), rel=1e-6)
+
+
+@torch.no_grad()
+def test_each_window_is_scored_with_its_own_sound_and_that_of_the_others():
+    model, given = task(), batch(1, 2)
+    scores = model._scores(given, WINDOWS)
+    video = for_training(given.pixels, 16)
+    for clip, sound, seen in [(0, 0, 0), (0, 2, 1), (1, 1, 2)]:
+        mel = log_mel(given.waveform[clip, 6400 * sound : 6400 * sound + 32_000])
+        frames = video[clip, :, 12 * seen + 5 * torch.arange(12)]
+        single = model.classifier(mel[None], frames[None])
+        assert torch.allclose(scores[clip, sound, seen], single[0], atol=1e-5)
+    assert scores.shape == (2, 3, 3)
+
+
+def test_flips_belong_to_the_clip_whoever_it_is_trained_with():
+    model = task(windows=ShiftedWindows(21, 0.04))
+    together = model._flips(batch(5, 6, 7))
+    assert torch.equal(together[1], model._flips(batch(6))[0])
+    assert not torch.equal(together[0], together[1])
+    assert 0.3 < together.float().mean() < 0.7
+    assert not torch.equal(task(windows=ShiftedWindows(21, 0.04), seed=1)._flips(batch(6))[0], together[1])
+    assert not task(flip=0.0)._flips(batch(5, 6)).any()
+
+
+@torch.no_grad()
+def test_a_window_is_mirrored_on_its_own():
+    model, given = task(), batch(1)
+    flips = torch.tensor([[False, True, False]])
+    mixed, plain = model._scores(given, WINDOWS, flips), model._scores(given, WINDOWS)
+    mirrored = model._scores(given.but(pixels=given.pixels.flip(-1)), WINDOWS)
+    assert torch.allclose(mixed[..., [0, 2]], plain[..., [0, 2]], atol=1e-5)
+    assert torch.allclose(mixed[..., 1], mirrored[..., 1], atol=1e-5)
+    assert not torch.allclose(plain[..., 1], mirrored[..., 1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"windows": ShiftedWindows(21, 0.2)}, r"21 windows of 2 s.*--data\.format\.frames to at least 180"),
+        ({"protocol": ShiftedWindows(31, 0.04)}, r"31 windows of 2 s.*--data\.format\.frames to at least 96"),
+        ({"protocol": ShiftedWindows(4, 0.1)}, "odd number of clips"),
+        ({"temperature": 0.0}, r"--model\.temperature must be above 0"),
+        ({"flip": 1.5}, r"--model\.flip in 0\.\.1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(changes, message):
+    with pytest.raises(ConfigurationError, match=message):
+        task(**changes)
+
+
+def test_another_sample_rate_is_refused():
+    with pytest.raises(ConfigurationError, match=r"16000 samples a second, not 8000\. Set --data\.format\.sample_rate"):
+        SyncTask(SyncClassifier((4, 6), 1), ClipFormat(180, 30, 16, 16, sample_rate=8000))
+
+
+def test_a_missing_avid_cma_is_met_before_training(tmp_path):
+    model = task(avid_cma=str(tmp_path / "absent.pth.tar"))
+    model.setup("validate")
+    with pytest.raises(WeightsError, match=r"absent\.pth\.tar is missing"):
+        model.setup("fit")
+
+
+def words(command, shards, root, *more):
+    recipe, tiny = ROOT / "experiments" / "sync_classifier_synthsync.yaml", ROOT / "tests" / "tiny_sync.yaml"
+    return [command, f"--config={recipe}", f"--config={tiny}", f"--data.shards={shards}", f"--run.root={root}", *more]
+
+
+@pytest.mark.slow
+def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_path):
+    main(words("fit", synth_shards, tmp_path))
+    main(words("test", synth_shards, tmp_path))
+    run = only_run(tmp_path)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    validated = next(row for row in rows if "validation/sync_chance" in row)
+    assert validated["step"] == 2
+    assert validated["validation/sync_chance"] == pytest.approx(3 / 5)
+    assert validated["validation/sync_chance_offset"] == pytest.approx(0.2 * 6 / 5)
+    results = json.loads((run / "sync_accuracy.json").read_text())
+    assert results["facts"]["chance"] == 0.6
+    assert results["facts"]["step"] == 2
+    for direction in ("audio_to_video", "video_to_audio"):
+        score = results["scores"][direction]
+        assert score["all"]["count"] == 8
+        assert set(score["classes"]) == set(results["texts"].values())
+        tested = next(row for row in rows if f"test/sync_{direction}" in row)
+        assert score["all"]["mean"] == pytest.approx(tested[f"test/sync_{direction}"])
+        assert tested["step"] == 2
