@@ -1,5 +1,6 @@
 """Building shards, or a plain folder, from a source of clips."""
 
+import hashlib
 import json
 import logging
 import shutil
@@ -137,13 +138,15 @@ def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeCli
     """Write one tar, then read off where the bytes of each member start."""
     from webdataset import TarWriter
 
+    sums: dict[str, str] = {}
     with TarWriter(str(shard), mtime=0) as writer:  # a fixed time, so that the same media give the same bytes
         for item in items:
             clip = made[item.key]
             about = {"text": item.text, "category": item.category, "seconds": clip.seconds, "fps": clip.fps}
             content = json.dumps(about | dict(clip.extra), ensure_ascii=False).encode()
-            media = Path(clip.path)
-            writer.write({"__key__": item.key, _extension(media): media.read_bytes(), "json": content})
+            media, extension = Path(clip.path).read_bytes(), _extension(Path(clip.path))
+            sums[item.key] = hashlib.sha256(media).hexdigest()
+            writer.write({"__key__": item.key, extension: media, "json": content})
     with tarfile.open(shard) as archive:
         places = {member.name: (member.offset_data, member.size) for member in archive.getmembers()}
     records = []
@@ -153,18 +156,10 @@ def _write_shard(shard: Path, items: Sequence[ClipItem], made: dict[str, MadeCli
         offset, size = places[f"{item.key}.{extension}"]
         records.append(
             SampleRecord(
-                item.key,
-                shard.name,
-                extension,
-                offset,
-                size,
-                item.text,
-                item.category,
-                clip.seconds,
-                clip.fps,
-                clip.extra,
+                item.key, shard.name, extension, offset, size, item.text, item.category, clip.seconds, clip.fps,
+                clip.extra, sums[item.key],
             )
-        )
+        )  # fmt: skip
     return records
 
 

@@ -2,8 +2,9 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +13,21 @@ from torch.utils.data import Dataset as TorchDataset
 from asva_lightning.data.batch import BadClip, ClipBatch, ClipSample
 from asva_lightning.data.manifest import SampleRecord
 from asva_lightning.data.order import sample_at, substitute_at
+from asva_lightning.data.quarantine import Quarantine
 from asva_lightning.data.randomness import Purpose, numpy_generator
+from asva_lightning.data.storage import read_bytes
+from asva_lightning.data.watchdog import note_done, note_reading
 from asva_lightning.errors import MediaError
 from asva_lightning.media import ClipFormat, read_clip
 
 MAX_ATTEMPTS = 10
 """So many bad clips in a row mean that the data, not a clip, is at fault."""
+
+MOST_SUBSTITUTES = 1000
+"""So many substitutes are looked for where most of the clips are in quarantine."""
+
+LARGEST = 2**30
+"""Bytes of the largest media file that is read into memory."""
 
 
 class MemberBytes(io.BytesIO):
@@ -30,14 +40,12 @@ class MemberBytes(io.BytesIO):
 
 @dataclass(frozen=True)
 class ClipReader:
-    """Reads clips of one format out of the shards of a folder.
+    """Reads clips of one format out of shards.
 
     Args:
-        folder: Where the shards are.
         format: What a clip is.
     """
 
-    folder: Path
     format: ClipFormat
 
     def read(self, sample: SampleRecord, start: float, position: int, flip: bool = False) -> ClipSample:
@@ -46,26 +54,31 @@ class ClipReader:
         Raises:
             MediaError: If the bytes are not there or are no such clip.
         """
-        clip = read_clip(self.open(sample), self.format, start)
+        note_reading(f"{sample.key} in {sample.address}")
+        try:
+            clip = read_clip(open_member(sample), self.format, start)
+        finally:
+            note_done()
         pixels = clip.pixels.flip(-1) if flip else clip.pixels
         return ClipSample(pixels, clip.waveform, sample.text, sample.category, sample.key, position, start)
 
-    def open(self, sample: SampleRecord) -> MemberBytes:
-        """The media file of a sample, in memory.
 
-        Raises:
-            MediaError: If the shard ends before the sample does.
-        """
-        name = f"{self.folder / sample.shard}:{sample.key}.{sample.media}"
-        try:
-            with (self.folder / sample.shard).open("rb") as shard:
-                shard.seek(sample.offset)
-                content = shard.read(sample.size)
-        except OSError as error:
-            raise MediaError(name, f"the shard cannot be read ({error})") from error
-        if len(content) < sample.size:
-            raise MediaError(name, "the shard ends before this sample does; it is truncated")
-        return MemberBytes(content, name)
+def open_member(sample: SampleRecord) -> MemberBytes:
+    """The media file of a sample, in memory.
+
+    Raises:
+        MediaError: If the shard cannot be read, ends before the sample does, or the file is gigantic.
+    """
+    name = f"{sample.address}:{sample.key}.{sample.media}"
+    if sample.size > LARGEST:
+        raise MediaError(name, f"is {sample.size / 2**30:.1f} GiB large, more than 1 GiB; cut it into clips")
+    try:
+        content = read_bytes(sample.address, sample.offset, sample.size)
+    except OSError as error:
+        raise MediaError(name, f"the shard cannot be read ({error})") from error
+    if len(content) < sample.size:
+        raise MediaError(name, "the shard ends before this sample does; it is truncated")
+    return MemberBytes(content, name)
 
 
 @dataclass(frozen=True)
@@ -90,46 +103,61 @@ class TrainingClips(TorchDataset[ClipSample | NoGoodClip]):
         samples: The samples of the split.
         seed: Seed of the order, crops and flips.
         flip: Share of clips that are mirrored.
+        quarantine: Clips that are not opened.
     """
 
     reader: ClipReader
     samples: Sequence[SampleRecord]
     seed: int
     flip: float = 0.5
+    quarantine: Quarantine = field(default_factory=Quarantine)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of samples of each shard, in the order of the samples."""
+        return tuple(len(list(group)) for _, group in groupby(self.samples, lambda sample: sample.address))
 
     def __getitem__(self, position: int) -> ClipSample | NoGoodClip:
         bad: list[BadClip] = []
-        for attempt in range(MAX_ATTEMPTS):
-            count = len(self.samples)
-            index = substitute_at(self.seed, position, attempt, count) if attempt else None
-            sample = self.samples[sample_at(self.seed, position, count) if index is None else index]
+        for attempt in range(MOST_SUBSTITUTES):
+            sample = self.samples[self._index(position, attempt)]
+            if sample in self.quarantine:
+                continue
             random = numpy_generator(self.seed, Purpose.CROP, position, attempt)
             latest = max(0.0, sample.seconds - self.reader.format.seconds)
             start, flip = random.uniform(0, latest), bool(random.random() < self.flip)
             try:
-                clip = self.reader.read(sample, start, position, flip)
+                return _with_bad(self.reader.read(sample, start, position, flip), bad)
             except MediaError as error:
-                bad.append(BadClip(sample.shard, sample.key, error.reason))
-                continue
-            return _with_bad(clip, bad)
+                bad.append(BadClip(sample.address, sample.key, error.reason))
+            if len(bad) == MAX_ATTEMPTS:
+                break
         return NoGoodClip(tuple(bad))
+
+    def _index(self, position: int, attempt: int) -> int:
+        """Which sample to try at a position."""
+        if attempt:
+            return substitute_at(self.seed, position, attempt, len(self.samples))
+        return sample_at(self.seed, position, self.sizes)
 
 
 @dataclass(frozen=True)
 class FixedClips(TorchDataset[ClipSample | NoGoodClip]):
     """The same clips every time: ``clips_per_sample`` from each sample, their starts spread evenly over it.
 
-    A clip that cannot be read is replaced by another one that is not counted.
+    A clip that cannot be read, or is in quarantine, is replaced by another one that is not counted.
 
     Args:
         reader: Reads clips.
         samples: The samples of the split.
         clips_per_sample: Clips of each.
+        quarantine: Clips that are not opened.
     """
 
     reader: ClipReader
     samples: Sequence[SampleRecord]
     clips_per_sample: int = 1
+    quarantine: Quarantine = field(default_factory=Quarantine)
 
     def __len__(self) -> int:
         return len(self.samples) * self.clips_per_sample
@@ -137,17 +165,19 @@ class FixedClips(TorchDataset[ClipSample | NoGoodClip]):
     def __getitem__(self, position: int) -> ClipSample | NoGoodClip:
         number = position if position >= 0 else -1 - position
         bad: list[BadClip] = []
-        for attempt in range(MAX_ATTEMPTS):
+        for attempt in range(len(self)):
             place = (number + attempt) % len(self)
             sample, turn = self.samples[place // self.clips_per_sample], place % self.clips_per_sample
+            if sample in self.quarantine:
+                continue
             latest = max(0.0, sample.seconds - self.reader.format.seconds)
             start = float(np.linspace(0, latest, self.clips_per_sample)[turn]) if self.clips_per_sample > 1 else 0.0
             try:
-                clip = self.reader.read(sample, start, number)
+                return _with_bad(self.reader.read(sample, start, number), bad, real=position >= 0 and attempt == 0)
             except MediaError as error:
-                bad.append(BadClip(sample.shard, sample.key, error.reason))
-                continue
-            return _with_bad(clip, bad, real=position >= 0 and attempt == 0)
+                bad.append(BadClip(sample.address, sample.key, error.reason))
+            if len(bad) == MAX_ATTEMPTS:
+                break
         return NoGoodClip(tuple(bad))
 
 

@@ -1,5 +1,6 @@
-"""The commands ``shards build`` and ``shards info``."""
+"""The commands ``shards build``, ``info``, ``lint`` and ``preview``."""
 
+import json
 import logging
 import sys
 from argparse import ArgumentError
@@ -12,8 +13,11 @@ import yaml
 
 from asva_lightning.data.build import Layout, build
 from asva_lightning.data.manifest import Dataset
+from asva_lightning.data.mixture import BareShards, Mixture, open_shards
 from asva_lightning.data.sources import ClipSource, MediaFolder
+from asva_lightning.data.storage import size_of
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.files import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +56,73 @@ def build_shards(
     return 1 if report.left_out else 0
 
 
-def show_shards(folder: str) -> None:
-    """Print what a folder of shards holds: clips, hours, sizes and classes by split.
+def show_shards(shards: str) -> None:
+    """Print what shards hold: clips, hours, sizes and classes by split.
 
     Args:
-        folder: The folder.
+        shards: What ``data.shards`` of a recipe may be: a folder, or tars of one by a pattern.
     """
-    dataset = Dataset.open(folder)
+    for dataset in with_manifest(shards).datasets:
+        sys.stdout.write(_told(dataset) + "\n")
+
+
+def lint_shards(shards: str, also: str | None = None, workers: int = 2, report: str | None = None) -> int:
+    """Look for everything that can be wrong: bytes, samples that do not decode, duplicates, classes.
+
+    Clips are compared by how they look and sound, within and across splits, so that clips that were encoded again,
+    resized, cut elsewhere or cropped a little are found too.
+
+    Args:
+        shards: What ``data.shards`` of a recipe may be: a folder, or tars of one by a pattern.
+        also: Another data set that is looked at together with the first, to find clips that both hold.
+        workers: Processes.
+        report: JSON file to write the report to. Only with it can an interrupted start be continued.
+
+    Returns:
+        The exit code: 1 if something is wrong, else 0.
+    """
+    from asva_lightning.data.lint import lint
+
+    opened = with_manifest(shards)
+    if also is not None:
+        opened = Mixture(opened.datasets + with_manifest(also).datasets)
+    journal = None if report is None else Path(f"{report}.journal.jsonl")
+    found = lint(opened, workers, journal)
+    sys.stdout.write(found.text + "\n")
+    if report is not None and journal is not None:
+        write_text(Path(report), json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n")
+        journal.unlink(missing_ok=True)
+    return found.exit_code
+
+
+def preview_shards(shards: str, page: str, split: str = "train", clips_per_class: int = 3, height: int = 128) -> int:
+    """Write a page that shows some clips of each class: video with sound, and frames over the waveform.
+
+    Args:
+        shards: What ``data.shards`` of a recipe may be: a folder, or tars of one by a pattern.
+        page: The HTML file to write. It holds everything in itself and opens from disk.
+        split: The split to show.
+        clips_per_class: Clips of each class, spread evenly over the split.
+        height: Height of the videos in pixels.
+
+    Returns:
+        The exit code: 1 if a clip could not be read, else 0.
+    """
+    from asva_lightning.data.preview import preview
+
+    bad = preview(with_manifest(shards), Path(page), split, clips_per_class, height)
+    sys.stdout.write("\n".join([page, *(f"  {clip.key} in {clip.shard}: {clip.reason}" for clip in bad)]) + "\n")
+    return 1 if bad else 0
+
+
+def _told(dataset: Dataset) -> str:
+    """What one data set holds, in lines."""
     made_from = ", ".join(f"{name} {value}" for name, value in dataset.description["made_from"].items())
-    lines = [f"{folder}, made from {made_from}", ""]
+    lines = [f"{dataset.folder}, made from {made_from}", ""]
     for split in dataset.splits:
         samples = dataset.samples(split)
-        shards = {sample.shard for sample in samples}
-        size = sum((dataset.folder / shard).stat().st_size for shard in shards) / 2**20
+        shards = {sample.address for sample in samples}
+        size = sum(size_of(shard) for shard in shards) / 2**20
         minutes = sum(sample.seconds for sample in samples) / 60
         lengths, rates = _span([sample.seconds for sample in samples]), _span([sample.fps for sample in samples])
         lines.append(
@@ -74,8 +132,24 @@ def show_shards(folder: str) -> None:
         counts = Counter(sample.text for sample in samples)
         lines += [f"  {count:6d}  {text}" for text, count in sorted(counts.items())]
     left_out = dataset.description.get("left_out", [])
-    lines += [f"left out: {len(left_out)}"] + [f"  {entry['key']}: {entry['reason']}" for entry in left_out]
-    sys.stdout.write("\n".join(lines) + "\n")
+    return "\n".join(
+        lines + [f"left out: {len(left_out)}"] + [f"  {entry['key']}: {entry['reason']}" for entry in left_out]
+    )
+
+
+def with_manifest(shards: str) -> Mixture:
+    """Shards that a command looks at sample by sample.
+
+    Raises:
+        ConfigurationError: If they have no manifest.
+    """
+    opened = open_shards(shards)
+    if isinstance(opened, BareShards):
+        raise ConfigurationError(
+            f"{opened.shards[0]} has no manifest. This command needs one: build the shards with "
+            "`python -m asva_lightning shards build`."
+        )
+    return opened
 
 
 def _span(values: Sequence[float]) -> str:

@@ -2,16 +2,18 @@
 
 import logging
 import os
-from pathlib import Path
 
 import lightning.pytorch as pl
 
 from asva_lightning.data.batch import ClipBatch
 from asva_lightning.data.build import build, is_built
 from asva_lightning.data.clips import ClipReader, FixedClips, TrainingClips
-from asva_lightning.data.loader import FixedLoader, TrainingLoader
+from asva_lightning.data.loader import FixedLoader, Reading, TrainingLoader
 from asva_lightning.data.manifest import Dataset, SampleRecord
+from asva_lightning.data.mixture import BareShards, Mixture, open_shards
 from asva_lightning.data.order import FixedSampler
+from asva_lightning.data.quarantine import Quarantine
+from asva_lightning.data.streaming import StreamedClips
 from asva_lightning.data.synthsync import SynthSync
 from asva_lightning.data.synthsync.source import SynthSyncSource
 from asva_lightning.errors import ConfigurationError, ShardsError
@@ -27,7 +29,9 @@ class ClipDataModule(pl.LightningDataModule):
     and test take the same clips every time.
 
     Args:
-        shards: Folder of shards, made by ``shards build``.
+        shards: Folder of shards, made by ``shards build``; or tars as a pattern such as ``clips/{000000..000123}.tar``
+            or ``clips/*.tar``; or an address of either (``https://``, ``s3://``, ``gs://``); or a list of these, which
+            is a mixture: a pass meets every clip of each once.
         format: What a clip is.
         batch_size: Clips of one optimizer step over all devices together.
         workers: Processes on each device that read clips.
@@ -37,11 +41,14 @@ class ClipDataModule(pl.LightningDataModule):
         validation_split: Split to validate on; ``validation`` if there is one, else ``test``.
         generator: A synthetic data set that is generated into ``shards`` when that folder does not exist.
         pin_memory: Make batches in page-locked memory, which speeds up copies to a GPU.
+        evaluation_shards: Where the clips of validation and test are, if not in ``shards``.
+        quarantine: List of clips that are not to be opened: ``bad_clips.jsonl`` of an earlier run.
+        stall_seconds: How long to wait for a batch before the clip that hangs is named and the run ends.
     """
 
     def __init__(
         self,
-        shards: str,
+        shards: str | list[str],
         format: ClipFormat,
         batch_size: int = 64,
         workers: int = 2,
@@ -51,23 +58,32 @@ class ClipDataModule(pl.LightningDataModule):
         validation_split: str | None = None,
         generator: SynthSync | None = None,
         pin_memory: bool = False,
+        evaluation_shards: str | list[str] | None = None,
+        quarantine: str | None = None,
+        stall_seconds: float = 600.0,
     ) -> None:
         super().__init__()
-        self.shards = Path(shards)
+        self.shards = shards
+        self.evaluation_shards = evaluation_shards
         self.format = format
         self.batch_size = batch_size
-        self.workers = workers
+        self.reading = Reading(workers, pin_memory, stall_seconds)
         self.seed = seed
         self.flip = flip
         self.clips_per_sample = clips_per_sample
         self.validation_split = validation_split
         self.generator = generator
-        self.pin_memory = pin_memory
+        self._quarantine_list = quarantine
         self._training: TrainingLoader | None = None
-        self._fitting: dict[str, list[SampleRecord]] = {}
-        for name, least in (("batch_size", 1), ("workers", 0), ("clips_per_sample", 1)):
-            if getattr(self, name) < least:
-                raise ConfigurationError(f"--data.{name} must be at least {least}, not {getattr(self, name)}.")
+        self._fitting: dict[tuple[str, str], list[SampleRecord]] = {}
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("workers", workers, 0),
+            ("clips_per_sample", clips_per_sample, 1),
+            ("stall_seconds", stall_seconds, 1),
+        ):
+            if value < least:
+                raise ConfigurationError(f"--data.{name} must be at least {least}, not {value}.")
         if not 0 <= flip <= 1:
             raise ConfigurationError(f"--data.flip is a share of clips from 0 to 1, not {flip}.")
 
@@ -78,9 +94,11 @@ class ClipDataModule(pl.LightningDataModule):
             ShardsError: If the shards are missing and nothing generates them, or they are of another generator.
         """
         if self.generator is None:
-            Dataset.open(self.shards)
+            open_shards(self.shards)
             return
         source = SynthSyncSource(self.generator)
+        if not isinstance(self.shards, str):
+            raise ConfigurationError("data.generator makes one folder of shards: set --data.shards to one folder.")
         if not is_built(self.shards):
             logger.info("Generating %s on first use", self.shards)
             report = build(source, self.shards, workers=os.cpu_count() or 1)
@@ -93,18 +111,30 @@ class ClipDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Check that shards and format fit each other, before anything costs time."""
-        dataset = Dataset.open(self.shards)
-        if stage == "fit":
-            self._samples(dataset, "train")
-        self._samples(dataset, self._fixed_split(dataset, stage))
+        opened = open_shards(self.shards)
+        if isinstance(opened, BareShards):
+            logger.warning(
+                "%s has no manifest: the shards are streamed. A resumed run goes on with other clips than those that "
+                "would have come, and nobody knows how many there are.", opened.shards[0],
+            )  # fmt: skip
+        if stage == "fit" and isinstance(opened, Mixture):
+            self._samples(opened, "train")
+        if self.evaluation_shards is not None or isinstance(opened, Mixture):
+            evaluated = self._evaluated()
+            self._samples(evaluated, self._fixed_split(evaluated, stage))
 
     def train_dataloader(self) -> TrainingLoader:
         """The endless stream of this rank."""
-        samples = self._samples(Dataset.open(self.shards), "train")
-        clips = TrainingClips(self._reader(), samples, self.seed, self.flip)
-        self._training = TrainingLoader(
-            clips, self._micro_batch(), self._rank, self._world_size, self.workers, self.pin_memory
-        )
+        opened = open_shards(self.shards)
+        clips: TrainingClips | StreamedClips
+        if isinstance(opened, BareShards):
+            clips = StreamedClips(
+                opened.shards, self.format, self.seed, self.flip, self._rank, self._world_size, self._quarantine()
+            )
+        else:
+            samples = self._samples(opened, "train")
+            clips = TrainingClips(ClipReader(self.format), samples, self.seed, self.flip, self._quarantine())
+        self._training = TrainingLoader(clips, self._micro_batch(), self._rank, self._world_size, self.reading)
         return self._training
 
     def val_dataloader(self) -> FixedLoader:
@@ -121,15 +151,16 @@ class ClipDataModule(pl.LightningDataModule):
 
     def fixed_clips(self, stage: str, clips_per_sample: int | None = None) -> FixedClips:
         """The list of clips of a stage (``validate`` or ``test``)."""
-        dataset = Dataset.open(self.shards)
-        samples = self._samples(dataset, self._fixed_split(dataset, stage))
-        return FixedClips(self._reader(), samples, clips_per_sample or self.clips_per_sample)
+        evaluated = self._evaluated()
+        samples = self._samples(evaluated, self._fixed_split(evaluated, stage))
+        count = clips_per_sample or self.clips_per_sample
+        return FixedClips(ClipReader(self.format), samples, count, self._quarantine())
 
     def fixed_loader(self, stage: str) -> FixedLoader:
         """Those clips of a stage that this rank takes."""
         clips = self.fixed_clips(stage)
         sampler = FixedSampler(len(clips), self._micro_batch(), self._rank, self._world_size)
-        return FixedLoader(clips, sampler, self.workers, self.pin_memory)
+        return FixedLoader(clips, sampler, self.reading)
 
     def on_before_batch_transfer(self, batch: ClipBatch, dataloader_idx: int) -> ClipBatch:
         """Tell the stream which batch is being trained on (see :class:`TrainingLoader`)."""
@@ -156,25 +187,41 @@ class ClipDataModule(pl.LightningDataModule):
             )
         return self.batch_size // parts
 
-    def _reader(self) -> ClipReader:
-        return ClipReader(self.shards, self.format)
+    def _evaluated(self) -> Mixture:
+        """Where the clips of validation and test are.
 
-    def _fixed_split(self, dataset: Dataset, stage: str) -> str:
+        Raises:
+            ConfigurationError: If those shards have no manifest.
+        """
+        opened = open_shards(self.evaluation_shards if self.evaluation_shards is not None else self.shards)
+        if isinstance(opened, BareShards):
+            raise ConfigurationError(
+                f"{opened.shards[0]} has no manifest, so nobody knows which clips it holds, and they cannot be "
+                "evaluated once each. Set --data.evaluation_shards to a folder made by `shards build`, or leave out "
+                "validation, test and sampling."
+            )
+        return opened
+
+    def _quarantine(self) -> Quarantine:
+        return Quarantine() if self._quarantine_list is None else Quarantine.read(self._quarantine_list)
+
+    def _fixed_split(self, evaluated: Mixture, stage: str) -> str:
         if stage in ("test", "predict"):
             return "test"
-        return self.validation_split or ("validation" if "validation" in dataset.splits else "test")
+        return self.validation_split or ("validation" if "validation" in evaluated.splits else "test")
 
-    def _samples(self, dataset: Dataset, split: str) -> list[SampleRecord]:
+    def _samples(self, opened: Mixture, split: str) -> list[SampleRecord]:
         """The samples of a split that are long enough for the format; the check is made, and warned of, once."""
-        if split not in self._fitting:
-            self._fitting[split] = self._checked(dataset.samples(split), split)
-        return self._fitting[split]
+        place = opened.name, split
+        if place not in self._fitting:
+            self._fitting[place] = self._checked(opened.samples(split), split, opened.name)
+        return self._fitting[place]
 
-    def _checked(self, samples: list[SampleRecord], split: str) -> list[SampleRecord]:
+    def _checked(self, samples: list[SampleRecord], split: str, name: str) -> list[SampleRecord]:
         fastest = max(sample.fps for sample in samples)
         if self.format.fps > fastest + 1:
             raise ConfigurationError(
-                f"The recipe asks for {self.format.fps:g} frames a second, but {self.shards} holds at most "
+                f"The recipe asks for {self.format.fps:g} frames a second, but {name} holds at most "
                 f"{fastest:.3g}. Set --data.format.fps to at most that."
             )
         fitting = [sample for sample in samples if sample.seconds >= self.format.seconds]
@@ -182,11 +229,19 @@ class ClipDataModule(pl.LightningDataModule):
             longest = max(sample.seconds for sample in samples)
             raise ConfigurationError(
                 f"{self.format.frames} frames at {self.format.fps:g} a second are {self.format.seconds:.2f} s, but the "
-                f"longest clip of {self.shards} ({split}) has {longest:.2f} s. Set --data.format.frames or "
+                f"longest clip of {name} ({split}) has {longest:.2f} s. Set --data.format.frames or "
                 "--data.format.fps."
             )
         if len(fitting) < len(samples):
             short = len(samples) - len(fitting)
             logger.warning("%d of %d %s clips are shorter than %.2f s and left out", short, len(samples), split,
                            self.format.seconds)  # fmt: skip
+        held = self._quarantine().count(fitting)
+        if held == len(fitting):
+            raise ConfigurationError(
+                f"All {held} {split} clips of {name} are in quarantine. Shorten {self._quarantine_list}, or set "
+                "another --data.quarantine."
+            )
+        if held:
+            logger.warning("%d of %d %s clips are in quarantine and not opened", held, len(fitting), split)
         return fitting

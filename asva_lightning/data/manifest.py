@@ -1,11 +1,14 @@
 """The manifest: which samples there are, in which shard, and at which byte."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from asva_lightning.data.storage import check_address, exists, join, missing, read_text
 from asva_lightning.errors import ShardsError
 
 DATASET_FILE = "dataset.json"
@@ -27,6 +30,8 @@ class SampleRecord:
         seconds: Length in which there are both picture and sound.
         fps: Frames a second of the source.
         extra: Whatever else the source knows (times of events, boxes of objects).
+        sha256: Checksum of those bytes, in hexadecimal digits; empty in manifests that do not have it.
+        folder: Where the manifest was read; not written into it.
     """
 
     key: str
@@ -39,69 +44,105 @@ class SampleRecord:
     seconds: float
     fps: float
     extra: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+    folder: str = field(default="", compare=False)
+
+    @property
+    def address(self) -> str:
+        """Where the shard is."""
+        return join(self.folder, self.shard) if self.folder else self.shard
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder of shards and what its ``dataset.json`` says of it."""
+    """A folder of shards and what its ``dataset.json`` says of it.
 
-    folder: Path
+    Args:
+        folder: Where it is: a path or an address.
+        description: What ``dataset.json`` says.
+        only: Names of the shards to which this view of the folder is limited; all if not given.
+    """
+
+    folder: str
     description: Mapping[str, Any]
+    only: frozenset[str] | None = None
 
     @classmethod
-    def open(cls, folder: str | Path) -> "Dataset":
+    def open(cls, folder: str | Path, only: Iterable[str] | None = None) -> "Dataset":
         """Read the description of a folder of shards.
+
+        Args:
+            folder: A path, or an address such as ``s3://bucket/clips``.
+            only: Names of shards to which to keep.
 
         Raises:
             ShardsError: If there is none, or it is of another layout.
+            ConfigurationError: If nobody here serves such addresses.
         """
-        folder = Path(folder)
-        path = folder / DATASET_FILE
-        if not path.is_file():
+        folder = str(folder)
+        check_address(folder)
+        path = join(folder, DATASET_FILE)
+        if not exists(path):
             raise ShardsError(
                 f"No shards in {folder}: {path} is missing. Make them with `python -m asva_lightning shards build "
                 f"CLIPS {folder}`, point --data.shards at another folder, or start with experiments/quickstart.yaml, "
                 "which makes its own."
             )
-        description = _parse(path.read_text(encoding="utf-8"), path)
+        description = _parse(read_text(path), path)
         if description.get("layout") != LAYOUT:
             raise ShardsError(f"{path} is of layout {description.get('layout')!r}, not {LAYOUT!r}. Build it again.")
-        missing = [name for name in ("made_from", "splits") if not isinstance(description.get(name), dict)]
-        if missing:
-            raise ShardsError(f"{path} is damaged: it has no {' and no '.join(missing)}. Build the shards again.")
-        return cls(folder, description)
+        lacking = [name for name in ("made_from", "splits") if not isinstance(description.get(name), dict)]
+        if lacking:
+            raise ShardsError(f"{path} is damaged: it has no {' and no '.join(lacking)}. Build the shards again.")
+        return cls(folder, description, None if only is None else frozenset(only))
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits."""
-        return tuple(self.description["splits"])
+        """Names of the splits; of those that a view is limited to, where it is."""
+        names = tuple(self.description["splits"])
+        return names if self.only is None else tuple(name for name in names if self._records(name))
 
     def samples(self, split: str) -> list[SampleRecord]:
         """The samples of a split, in the order of the manifest.
 
         Raises:
-            ShardsError: If there is no such split, it is empty, a line is damaged, or a shard is missing.
+            ShardsError: If there is no such split, it is empty, a line is damaged, two samples share a key, or a shard
+                is missing.
         """
-        path = self.folder / f"{split}.jsonl"
-        if split not in self.splits or not path.is_file():
+        path = join(self.folder, f"{split}.jsonl")
+        if split not in self.splits or not exists(path):
             raise ShardsError(
                 f"{self.folder} has no split {split!r}, only {', '.join(self.splits) or 'none'}. "
                 "Choose one of these, or build the shards again from clips that have that split."
             )
-        # Texts may hold characters that splitlines takes for the end of a line.
-        lines = path.read_text(encoding="utf-8").split("\n")
-        samples = [_record(line, path, number) for number, line in enumerate(lines, start=1) if line.strip()]
+        samples = self._records(split)
         if not samples:
             raise ShardsError(f"The split {split!r} of {self.folder} is empty. Build it again from more clips.")
-        for shard in sorted({sample.shard for sample in samples}):
-            if not (self.folder / shard).is_file():
-                raise ShardsError(f"Shard {self.folder / shard} is missing, although {path} names it. Build it again.")
+        key, count = Counter(sample.key for sample in samples).most_common(1)[0]
+        if count > 1:
+            raise ShardsError(f"{path} names {count} samples {key!r}; a key is unique. Build the shards again.")
+        for shard in missing(self.folder, sorted({sample.shard for sample in samples})):
+            raise ShardsError(f"Shard {join(self.folder, shard)} is missing, although {path} names it. Build it again.")
         return samples
+
+    def _records(self, split: str) -> list[SampleRecord]:
+        """The lines of a manifest that belong to this view."""
+        path = join(self.folder, f"{split}.jsonl")
+        # Texts may hold characters that splitlines takes for the end of a line.
+        lines = read_text(path).split("\n")
+        records = (
+            _record(line, path, number, self.folder) for number, line in enumerate(lines, start=1) if line.strip()
+        )
+        return [record for record in records if self.only is None or record.shard in self.only]
 
 
 def write_split(folder: Path, split: str, samples: Iterable[SampleRecord]) -> None:
     """Write the manifest of a split."""
-    lines = [json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples]
+    lines = []
+    for sample in samples:
+        line = asdict(sample)
+        del line["folder"]
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
@@ -111,17 +152,59 @@ def write_description(folder: Path, description: Mapping[str, Any]) -> None:
     (folder / DATASET_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def _record(line: str, path: Path, number: int) -> SampleRecord:
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("key", "shard", "media", "text", "category", "sha256"), str),
+    **dict.fromkeys(("offset", "size"), int),
+    **dict.fromkeys(("seconds", "fps"), (int, float)),
+    "extra": dict,
+}
+_NAMES = {kept.name for kept in fields(SampleRecord)} - {"folder"}
+
+
+def _record(line: str, path: str, number: int, folder: str) -> SampleRecord:
     try:
-        record = SampleRecord(**json.loads(line))
+        read = json.loads(line)
+        if not isinstance(read, dict) or not read.keys() <= _NAMES:
+            unknown = f"unknown fields {sorted(read.keys() - _NAMES)}" if isinstance(read, dict) else "no JSON object"
+            raise TypeError(unknown)
+        record = SampleRecord(**read, folder=folder)
     except (json.JSONDecodeError, TypeError) as error:
         raise ShardsError(f"{path}, line {number} is not a sample: {error}. Build the shards again.") from error
-    if Path(record.shard).name != record.shard:
-        raise ShardsError(f"{path}, line {number} names a shard outside its folder: {record.shard!r}.")
+    fault = _fault(record)
+    if fault:
+        raise ShardsError(f"{path}, line {number} {fault}.")
     return record
 
 
-def _parse(text: str, path: Path) -> dict[str, Any]:
+def _fault(record: SampleRecord) -> str:
+    """What is wrong with the values of a record; empty if nothing is."""
+    for name, kind in _KINDS.items():
+        value = getattr(record, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"is not a sample: {name} is {value!r}. Build the shards again"
+    if Path(record.shard).name != record.shard:
+        return f"names a shard outside its folder: {record.shard!r}"
+    if not is_key(record.key):
+        return f"has the key {record.key!r}, which is not <category>/<name> without dots. Build the shards again"
+    if record.offset < 0 or record.size < 0:
+        return f"places its media at byte {record.offset}, {record.size} bytes long. Build the shards again"
+    if not (math.isfinite(record.seconds) and record.seconds >= 0 and math.isfinite(record.fps) and record.fps >= 0):
+        return f"is not a sample: seconds {record.seconds}, fps {record.fps}. Build the shards again"
+    return ""
+
+
+def is_key(key: str) -> bool:
+    """Whether a text is a key: ``<category>/<name>`` without dots, so never a way out of a folder."""
+    category, slash, name = key.partition("/")
+    return (
+        bool(category and slash and name)
+        and not set("./\\\0") & set(name)
+        and not set(".\\\0") & set(category)
+        and not any("\ud800" <= letter <= "\udfff" for letter in key)  # what Python makes of bytes that are no UTF-8
+    )
+
+
+def _parse(text: str, path: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:

@@ -9,16 +9,38 @@ import numpy as np
 
 from asva_lightning.data.randomness import Purpose, numpy_generator
 
+WINDOW = 64
+"""Samples are shuffled within so many shards, so that a pass reads a large data set region by region."""
+
 
 @lru_cache(maxsize=4)
-def _permutation(seed: int, number_of_pass: int, count: int) -> np.ndarray:
-    return numpy_generator(seed, Purpose.ORDER, number_of_pass).permutation(count)
+def _order(seed: int, number_of_pass: int, sizes: tuple[int, ...], window: int) -> np.ndarray:
+    """The order of a pass: shards are shuffled, then the samples of each window of shards; ``(samples,)``."""
+    random = numpy_generator(seed, Purpose.ORDER, number_of_pass)
+    if len(sizes) <= window:
+        return random.permutation(sum(sizes))
+    firsts = np.cumsum((0, *sizes))
+    shards = random.permutation(len(sizes))
+    windows = [shards[first : first + window] for first in range(0, len(shards), window)]
+    return np.concatenate(
+        [
+            random.permutation(np.concatenate([np.arange(firsts[shard], firsts[shard + 1]) for shard in chosen]))
+            for chosen in windows
+        ]
+    )
 
 
-def sample_at(seed: int, position: int, count: int) -> int:
-    """Which of ``count`` samples stands at a position of the endless stream; every pass visits each sample once."""
-    number_of_pass, place = divmod(position, count)
-    return int(_permutation(seed, number_of_pass, count)[place])
+def sample_at(seed: int, position: int, sizes: tuple[int, ...], window: int = WINDOW) -> int:
+    """Which sample stands at a position of the endless stream; every pass visits each sample once.
+
+    Args:
+        seed: Another seed gives another order.
+        position: Position in the stream.
+        sizes: Samples of each shard, in the order of the samples.
+        window: Shards whose samples are shuffled together.
+    """
+    number_of_pass, place = divmod(position, sum(sizes))
+    return int(_order(seed, number_of_pass, sizes, window)[place])
 
 
 def substitute_at(seed: int, position: int, attempt: int, count: int) -> int:

@@ -56,6 +56,7 @@ IGNORED = {
     "data.workers": "processes that read; the order of the data does not depend on them",
     "data.prefetch": "how far reading runs ahead",
     "data.pin_memory": "how batches reach the device",
+    "data.stall_seconds": "how long to wait for a clip that hangs",
     "data.micro_batch": "the optimizer step sees the total batch, data.batch_size",
 }
 """Dotted keys that do not count, each with everything below it, and why."""

@@ -15,7 +15,7 @@ FORMAT = ClipFormat(frames=4, fps=4, height=16, width=16)
 
 
 def training_clips(folder: Path, seed: int = 0, flip: float = 0.5) -> TrainingClips:
-    return TrainingClips(ClipReader(folder, FORMAT), Dataset.open(folder).samples("train"), seed, flip)
+    return TrainingClips(ClipReader(FORMAT), Dataset.open(folder).samples("train"), seed, flip)
 
 
 def spoil(folder: Path, samples: Iterable[SampleRecord]) -> None:

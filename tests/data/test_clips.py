@@ -1,6 +1,7 @@
 """Clips by position: random crops, substitutes for bad clips, and fixed lists."""
 
 import multiprocessing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_a_bad_clip_is_substituted_and_reported_and_no_other_clip_moves(shards, 
     spoil(copied_shards, [bad])
     met = 0
     for position in range(27):
-        clip, index = damaged[position], sample_at(3, position, 9)
+        clip, index = damaged[position], sample_at(3, position, (3, 3, 3))
         if index != 4:
             assert same(clip, whole[position])
             assert not clip.bad
@@ -83,7 +84,7 @@ def test_a_bad_clip_is_substituted_and_reported_and_no_other_clip_moves(shards, 
         tries = next(number for number, other in enumerate(attempts) if other != 4)
         assert clip.key == damaged.samples[attempts[tries]].key
         assert len(clip.bad) == 1 + tries
-        assert (clip.bad[0].shard, clip.bad[0].key) == (bad.shard, bad.key)
+        assert (clip.bad[0].shard, clip.bad[0].key) == (bad.address, bad.key)
         assert "cannot be read" in clip.bad[0].reason
         assert clip.position == position
         assert same(clip, damaged[position])
@@ -96,7 +97,7 @@ def test_where_all_clips_are_bad_every_attempt_is_told(copied_shards):
     nothing = clips[0]
     assert isinstance(nothing, NoGoodClip)
     assert len(nothing.bad) == MAX_ATTEMPTS
-    assert nothing.bad[0].key == clips.samples[sample_at(0, 0, 9)].key
+    assert nothing.bad[0].key == clips.samples[sample_at(0, 0, (3, 3, 3))].key
 
 
 def test_a_truncated_shard_spoils_only_what_it_lost(copied_shards, shards):
@@ -107,8 +108,8 @@ def test_a_truncated_shard_spoils_only_what_it_lost(copied_shards, shards):
     with pytest.raises(MediaError, match=rf"{lost.shard}:{lost.key}\.mp4: the shard ends before this sample does"):
         clips.reader.read(lost, 0.0, 0)
     for sample in clips.samples[:2]:
-        assert same(clips.reader.read(sample, 0.5, 0), ClipReader(shards, FORMAT).read(sample, 0.5, 0))
-    position = next(position for position in range(9) if sample_at(0, position, 9) == 2)
+        assert same(clips.reader.read(sample, 0.5, 0), clips.reader.read(replace(sample, folder=str(shards)), 0.5, 0))
+    position = next(position for position in range(9) if sample_at(0, position, (3, 3, 3)) == 2)
     assert clips[position].bad[0].reason == "the shard ends before this sample does; it is truncated"
 
 
@@ -131,7 +132,7 @@ def test_a_programming_error_is_not_taken_for_a_bad_clip(shards, monkeypatch):
 
 
 def fixed_clips(folder, clips_per_sample=1):
-    return FixedClips(ClipReader(folder, FORMAT), Dataset.open(folder).samples("test"), clips_per_sample)
+    return FixedClips(ClipReader(FORMAT), Dataset.open(folder).samples("test"), clips_per_sample)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

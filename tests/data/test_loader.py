@@ -6,14 +6,14 @@ from shard_helpers import FORMAT, first, same, spoil, training_clips
 
 import asva_lightning.data.clips as clips_module
 from asva_lightning.data.clips import ClipReader, FixedClips
-from asva_lightning.data.loader import FixedLoader, TrainingLoader
+from asva_lightning.data.loader import FixedLoader, Reading, TrainingLoader
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.order import FixedSampler
 from asva_lightning.errors import TooManyBadClips
 
 
 def loader(folder, batch_size=4, rank=0, world_size=1, workers=0):
-    return TrainingLoader(training_clips(folder), batch_size, rank, world_size, workers)
+    return TrainingLoader(training_clips(folder), batch_size, rank, world_size, Reading(workers))
 
 
 def test_batches_follow_the_stream(shards):
@@ -90,7 +90,7 @@ def test_only_bad_clips_are_an_error_that_names_one(copied_shards, workers):
     message = str(caught.value)
     assert message.startswith("10 clips in a row could not be read, the last one ")
     assert ".tar: cannot be read: Invalid data found" in message
-    assert message.endswith("`python -m asva_lightning shards info`, or build them again.")
+    assert message.endswith("`python -m asva_lightning shards lint`, or build them again.")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -114,8 +114,8 @@ def test_a_programming_error_stops_the_stream(shards, monkeypatch):
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_fixed_list_is_read_once_by_all_ranks_together(shards, ranks, workers):
-    clips = FixedClips(ClipReader(shards, FORMAT), Dataset.open(shards).samples("test"))
-    loaders = [FixedLoader(clips, FixedSampler(3, 2, rank, ranks), workers) for rank in range(ranks)]
+    clips = FixedClips(ClipReader(FORMAT), Dataset.open(shards).samples("test"))
+    loaders = [FixedLoader(clips, FixedSampler(3, 2, rank, ranks), Reading(workers)) for rank in range(ranks)]
     batches = [list(mine) for mine in loaders]
     assert [len(mine) for mine in loaders] == [len(mine) for mine in batches] == [2 if ranks == 1 else 1] * ranks
     real = [

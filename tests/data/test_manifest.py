@@ -10,6 +10,12 @@ from asva_lightning.errors import ShardsError
 SAMPLE = SampleRecord("dog/1", "train-000000.tar", "mp4", 512, 9, "dog barking", "dog", 2.5, 29.97, {"onsets": [0.5]})
 
 
+def line(**changes) -> str:
+    """A line of a manifest, with changes."""
+    kept = {name: value for name, value in vars(SAMPLE).items() if name != "folder"}
+    return json.dumps(kept | {"key": "dog/2"} | changes)
+
+
 @pytest.fixture
 def folder(tmp_path):
     write_description(tmp_path, {"made_from": {"source": "test"}, "splits": {"train": 1}})
@@ -25,7 +31,7 @@ def test_samples_are_read_as_they_were_written(folder):
 
 
 def test_texts_may_hold_any_character(folder):
-    odd = SampleRecord("dog/1", "train-000000.tar", "mp4", 0, 0, "bark\u2028\u0085 \u00e9\n", "dog", 2.0, 25.0)
+    odd = SampleRecord("dog/2", "train-000000.tar", "mp4", 0, 0, "bark\u2028\u0085 \u00e9\n", "dog", 2.0, 25.0)
     write_split(folder, "train", [odd, SAMPLE])
     assert Dataset.open(folder).samples("train") == [odd, SAMPLE]
 
@@ -53,19 +59,29 @@ def test_a_damaged_description_is_refused(folder, content, message):
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("written", "message"),
     [
         ("{", "line 2 is not a sample"),
         ("7", "line 2 is not a sample"),
         ('{"key": "dog/2"}', "line 2 is not a sample: .*missing.*Build the shards again"),
-        (json.dumps(vars(SAMPLE) | {"colour": 1}), "line 2 is not a sample: .*colour"),
-        (json.dumps(vars(SAMPLE) | {"shard": "../x.tar"}), "line 2 names a shard outside its folder: '../x.tar'"),
-        (json.dumps(vars(SAMPLE) | {"shard": "x.tar"}), "x.tar is missing, although .*train.jsonl names it"),
+        (line(colour=1), "line 2 is not a sample: .*colour"),
+        (line(folder="/etc"), "line 2 is not a sample: .*folder"),
+        (line(seconds="3"), "line 2 is not a sample: seconds is '3'"),
+        (line(offset=1.5), "line 2 is not a sample: offset is 1.5"),
+        (line(size=True), "line 2 is not a sample: size is True"),
+        (line(extra=[]), "line 2 is not a sample: extra is"),
+        (line(seconds=float("nan")), "line 2 is not a sample: seconds nan"),
+        (line(offset=-1), "line 2 places its media at byte -1, 9 bytes long"),
+        (line(key="dog/../../x"), r"line 2 has the key 'dog/../../x', which is not <category>/<name> without dots"),
+        (line(key="/dog"), "line 2 has the key '/dog', which is not"),
+        (line(key="dog/1"), "names 2 samples 'dog/1'; a key is unique. Build the shards again"),
+        (line(shard="../x.tar"), "line 2 names a shard outside its folder: '../x.tar'"),
+        (line(shard="x.tar"), "x.tar is missing, although .*train.jsonl names it"),
     ],
 )
-def test_a_damaged_line_is_refused(folder, line, message):
+def test_a_damaged_line_is_refused(folder, written, message):
     with (folder / "train.jsonl").open("a") as file:
-        file.write(line + "\n")
+        file.write(written + "\n")
     with pytest.raises(ShardsError, match=message):
         Dataset.open(folder).samples("train")
 
@@ -76,3 +92,26 @@ def test_an_unknown_or_empty_split_is_refused(folder):
     (folder / "train.jsonl").write_text("\n")
     with pytest.raises(ShardsError, match="split 'train' of .* is empty"):
         Dataset.open(folder).samples("train")
+
+
+def test_a_manifest_without_checksums_is_read(folder):
+    old = json.loads(line())
+    del old["sha256"], old["extra"]
+    (folder / "train.jsonl").write_text(json.dumps(old) + "\n")
+    (sample,) = Dataset.open(folder).samples("train")
+    assert (sample.sha256, sample.extra, sample.address) == ("", {}, str(folder / "train-000000.tar"))
+
+
+def test_a_manifest_that_is_no_text_is_refused(folder):
+    (folder / "train.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(ShardsError, match=r"train\.jsonl is no UTF-8 text .*Build the shards again"):
+        Dataset.open(folder).samples("train")
+
+
+def test_a_folder_may_be_limited_to_some_shards(folder):
+    other = SampleRecord("dog/9", "test-000000.tar", "mp4", 512, 9, "dog barking", "dog", 2.5, 29.97)
+    write_description(folder, {"made_from": {"source": "test"}, "splits": {"train": 1, "test": 1}})
+    write_split(folder, "test", [other])
+    view = Dataset.open(folder, only=["train-000000.tar"])
+    assert view.splits == ("train",)
+    assert view.samples("train") == [SAMPLE]
