@@ -105,7 +105,9 @@ def picture_of_run(run: RunFolder, text: str | None) -> tuple[Path, str]:
     Raises:
         RunError: If there is none.
     """
-    for file in sorted(run.samples.glob("step_*/*.json"), reverse=True):
+    files = sorted(run.samples.glob("step_*/*.json"))
+    newest = max((file.parent for file in files), default=None)
+    for file in (file for file in files if file.parent == newest):
         facts = json.loads(file.read_text(encoding="utf-8"))
         if "picture" in facts and text in (None, facts["text"]):
             return file.parent / facts["picture"], facts["text"]

@@ -218,19 +218,19 @@ def _count_in_steps(trainer: Namespace, options: Run) -> None:
         raise ConfigurationError(
             "Nothing ends this training: the stream of clips is endless. Set --trainer.max_steps or --trainer.max_time."
         )
-    if trainer.max_epochs is not None:
+    if trainer.max_epochs not in (None, -1):  # -1 is what the configuration of a run folder holds
         raise ConfigurationError("Training is counted in steps, not passes: use --trainer.max_steps, not max_epochs.")
-    if trainer.val_check_interval is not None:
+    none, every = 1_000_000_000, options.validate_every
+    interval = none if every is None else every * trainer.accumulate_grad_batches
+    if trainer.val_check_interval not in (None, interval):
         raise ConfigurationError(
             "Validation is counted in optimizer steps: use --run.validate_every, not --trainer.val_check_interval."
         )
     trainer.max_epochs = -1
     trainer.check_val_every_n_epoch = None
-    if options.validate_every is None:
+    trainer.val_check_interval = interval
+    if every is None:
         trainer.limit_val_batches = 0
-        trainer.val_check_interval = 1_000_000_000
-    else:
-        trainer.val_check_interval = options.validate_every * trainer.accumulate_grad_batches
 
 
 def run(args: list[str], preemption: Preemption | None = None) -> None:

@@ -1,6 +1,7 @@
 """What callbacks leave in the run folder."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -75,6 +76,12 @@ def test_sound_swap_ends_with_three_commands(synth_shards, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"animate --checkpoint {run} --audio FILE" in printed
     assert printed.count("\n  ") >= 3
+    longer = next(line for line in printed.splitlines() if "train it for longer" in line)
+    given = shlex.split(longer.partition("-m asva_lightning ")[2].replace("3000", "3"))
+    assert given[:3] == ["fit", "--config", str(run / "config.yaml")]
+    main([*given, "--run.folder", str(tmp_path / "longer"), "--trainer.callbacks=[]"])
+    steps = [json.loads(line)["step"] for line in (tmp_path / "longer" / "metrics.jsonl").read_text().splitlines()]
+    assert max(steps) >= 2
 
 
 def test_a_bad_clip_is_skipped_logged_and_listed(synth_shards, tmp_path, caplog):
@@ -90,5 +97,5 @@ def test_a_bad_clip_is_skipped_logged_and_listed(synth_shards, tmp_path, caplog)
     main(words("fit", shards, tmp_path / "runs", "--trainer.max_steps=5"))
     run = only_run(tmp_path / "runs")
     listed = [json.loads(line) for line in (run / "bad_clips.jsonl").read_text().splitlines()]
-    assert {(entry["shard"], entry["key"]) for entry in listed} == {(sample["shard"], sample["key"])}
+    assert {(entry["shard"], entry["key"]) for entry in listed} == {(str(shards / sample["shard"]), sample["key"])}
     assert sample["key"] in caplog.text

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
+import yaml
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
@@ -107,15 +108,31 @@ def write_table(run: RunFolder, results: dict[str, Results], table: str) -> None
 
 def next_commands(run: RunFolder) -> str:
     """What to type next."""
-    command = "python -m asva_lightning"
+    command = f"{_python()} -m asva_lightning"
+    longer = "--trainer.max_steps 3000" + _longer_schedule(run)
     return "\n".join(
         [
             "Next:",
             f"  watch the samples:           open {run.page} in a browser",
             f"  animate with your own sound: {command} animate --checkpoint {run.path} --audio FILE --output out.mp4",
-            f"  train it for longer:         {command} fit --config {run.config} --trainer.max_steps 3000",
+            f"  train it for longer:         {command} fit --config {run.config} {longer}",
         ]
     )
+
+
+def _python() -> str:
+    """The interpreter as it would be typed here."""
+    here, program = Path.cwd(), Path(sys.executable)
+    return str(program.relative_to(here)) if program.is_relative_to(here) else "python"
+
+
+def _longer_schedule(run: RunFolder) -> str:
+    """What makes a schedule of a fixed length as long as the longer training, which is then another run."""
+    config = yaml.safe_load(run.config.read_text(encoding="utf-8")) if run.config.exists() else {}
+    schedule = config.get("model", {}).get("init_args", {}).get("learning_rate_schedule") or {}
+    if "steps" not in schedule.get("init_args", {}):
+        return ""
+    return " --model.init_args.learning_rate_schedule.init_args.steps 3000"
 
 
 def _still(clip: ClipSample) -> Tensor:
