@@ -103,7 +103,14 @@ class ClipDataModule(pl.LightningDataModule):
             logger.info("Generating %s on first use", self.shards)
             report = build(source, self.shards, workers=os.cpu_count() or 1)
             logger.info("%s", report.text)
-        elif Dataset.open(self.shards).description["made_from"] != source.describe():
+            return
+        made_from = Dataset.open(self.shards).description["made_from"]
+        if made_from.get("source") != source.describe()["source"]:
+            raise ShardsError(
+                f"{self.shards} holds clips of your own, but data.generator asks for generated ones. "
+                "Set --data.generator null to train on yours, or --data.shards to another folder."
+            )
+        if made_from != source.describe():
             raise ShardsError(
                 f"{self.shards} was generated with other settings than data.generator asks for. "
                 "Delete the folder to have it made again, or set --data.shards to another one."

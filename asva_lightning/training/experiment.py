@@ -192,6 +192,11 @@ class ExperimentCLI(LightningCLI):
             words["ckpt_path"] = None if newest is None else str(newest)
             if newest is not None:
                 logger.info("%s %s", "Continuing from" if subcommand == "fit" else "Evaluating", newest)
+            if subcommand == "fit" and newest == self.folder.checkpoint(self.trainer.max_steps):
+                logger.info(
+                    "This run is finished. Watch it in %s, or raise --trainer.max_steps to train it for longer.",
+                    self.folder.page,
+                )
         return words
 
 

@@ -85,7 +85,8 @@ def test_shards_are_generated_on_first_use_and_kept(tmp_path):
 
 
 def test_shards_of_clips_are_not_taken_for_generated_ones(copied_shards):
-    with pytest.raises(ShardsError, match="Delete the folder to have it made again, or set --data.shards to another"):
+    message = "holds clips of your own, but data.generator asks for generated ones. Set --data.generator null"
+    with pytest.raises(ShardsError, match=message):
         data(copied_shards, generator=TINY).prepare_data()
 
 

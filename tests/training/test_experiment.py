@@ -170,3 +170,10 @@ def test_tiny_is_an_overlay_of_what_exists(capsys):
     assert config["model"]["init_args"]["denoiser"]["init_args"]["block_out_channels"] == [16, 16]
     assert config["model"]["init_args"]["conditioner"]["init_args"]["audio"]["init_args"]["channels"] == 16
     assert config["data"]["generator"] is None
+
+
+def test_a_finished_run_says_that_it_is_finished(synth_shards, tmp_path, caplog):
+    run = fit(synth_shards, tmp_path)
+    assert "This run is finished" not in caplog.text
+    fit(synth_shards, tmp_path)
+    assert f"This run is finished. Watch it in {run / 'index.html'}, or raise --trainer.max_steps" in caplog.text
