@@ -9,12 +9,12 @@ The result goes to benchmarks/results/long_videos.md and .json.
 """
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
 import numpy as np
 import torch
+from seeds import write_results
 from synthsync_clips import RenderedClip, test_clips
 from torch import Tensor
 
@@ -116,11 +116,7 @@ def main() -> None:
     pipeline = run.task.pipeline
     clips = list(test_clips(run.config, options.clips, 0.0, pipeline.format))
     results = {name: measure(pipeline, clips, overlap) for name, overlap in SETTINGS.items()}
-    folder = ROOT / "benchmarks" / "results"
-    (folder / "long_videos.json").write_text(json.dumps(results, indent=1) + "\n")
-    text = report(results, len(clips))
-    (folder / "long_videos.md").write_text(text)
-    print(text)
+    write_results("long_videos", report(results, len(clips)), results)
 
 
 if __name__ == "__main__":

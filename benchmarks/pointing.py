@@ -11,12 +11,12 @@ The result goes to benchmarks/results/pointing.md and .json.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from seeds import write_results
 from synthsync_clips import RenderedClip, test_clips
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -111,11 +111,7 @@ def main() -> None:
             for of in (result["map"], result["motion"])
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    text = "\n".join(lines) + "\n"
-    folder = ROOT / "benchmarks" / "results"
-    (folder / "pointing.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / "pointing.md").write_text(text)
-    print(text)
+    write_results("pointing", "\n".join(lines) + "\n", results)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,18 @@ Each seed begins from an empty folder: shards are generated, the recipe is train
 The result goes to benchmarks/results/quickstart.md and .json.
 """
 
-import argparse
 import json
 import os
 import platform
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
+
+from seeds import run_seeds
 
 ROOT = Path(__file__).parent.parent
 ROWS = ("truth", "right_sound", "other_sound", "still")
@@ -83,22 +83,5 @@ def report(results: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run the benchmark and write its report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--folder", type=Path, help="where to keep runs and shards; a temporary folder if not given")
-    words = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = words.folder or Path(temporary)
-        results = [run_seed(seed, folder / f"seed{seed}") for seed in words.seeds]
-    text = report(results)
-    kept = ROOT / "benchmarks" / "results"
-    kept.mkdir(exist_ok=True)
-    (kept / "quickstart.md").write_text(text, encoding="utf-8")
-    (kept / "quickstart.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(text)
-
-
 if __name__ == "__main__":
-    main()
+    run_seeds(__doc__, "quickstart", [0, 1, 2], run_seed, report)

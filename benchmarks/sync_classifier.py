@@ -7,17 +7,17 @@ test protocol. The result goes to benchmarks/results/sync_classifier.md and .jso
 has been trained is only tested.
 """
 
-import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
+
+from seeds import run_seeds
 
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "experiments" / "sync_classifier_synthsync.yaml"
@@ -92,22 +92,5 @@ def report(results: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run the benchmark and write its report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--folder", type=Path, help="where to keep runs and shards; a temporary folder if not given")
-    words = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = words.folder or Path(temporary)
-        results = [run_seed(seed, folder / f"seed{seed}") for seed in words.seeds]
-    text = report(results)
-    kept = ROOT / "benchmarks" / "results"
-    kept.mkdir(exist_ok=True)
-    (kept / "sync_classifier.md").write_text(text, encoding="utf-8")
-    (kept / "sync_classifier.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(text)
-
-
 if __name__ == "__main__":
-    main()
+    run_seeds(__doc__, "sync_classifier", [0], run_seed, report)

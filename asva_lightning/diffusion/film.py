@@ -15,7 +15,7 @@ from asva_lightning.diffusion.generate import enlargement
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.long import OVERLAP, Stretch, animate_long
 from asva_lightning.diffusion.pipeline import AnimationPipeline
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.media import ClipWriter, PlacedPicture, read_sound, restore, sound_seconds
 
 SOUND_RATE = 48_000
@@ -51,7 +51,10 @@ class SoundFile:
     @cached_property
     def length(self) -> float:
         """Seconds of sound that there are, at most as many as asked for."""
-        rest = sound_seconds(self.path) - self.start
+        end = sound_seconds(self.path)
+        rest = end - self.start
+        if rest <= 0:
+            raise MediaError(self.path, f"its sound ends at {end:.2f} s, before --start {self.start:g}. Start earlier.")
         return rest if self.seconds is None else min(rest, self.seconds)
 
     def read(self, begin: float, seconds: float, sample_rate: int) -> Tensor:

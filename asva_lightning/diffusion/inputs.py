@@ -23,7 +23,7 @@ Sound = str | Path | NDArray[Any] | Tensor
 
 
 def as_list(given: Any) -> list[Any]:
-    """One picture, sound or text as a list of one; a batched array or tensor as its rows."""
+    """One picture, sound or text as a list of one."""
     return list(given) if isinstance(given, list | tuple) else [given]
 
 

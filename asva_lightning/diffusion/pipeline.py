@@ -1,5 +1,6 @@
 """AnimationPipeline: pictures and sounds in, videos out."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from asva_lightning.encoders.components import components_of, conditioner_of
 from asva_lightning.encoders.windows import FrameWindows, windows_from_config, windows_to_config
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
+
+logger = logging.getLogger(__name__)
 
 Generators = torch.Generator | list[torch.Generator] | None
 """One for all clips of a batch, or one a clip: the same generator, the same video."""
@@ -148,19 +151,25 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
 
     def enable_vae_slicing(self) -> None:
         """Let the autoencoder treat one frame at a time, to save memory."""
-        self.vae.enable_slicing()
+        self._ask_vae("enable_slicing")
 
     def disable_vae_slicing(self) -> None:
         """Undo :meth:`enable_vae_slicing`."""
-        self.vae.disable_slicing()
+        self._ask_vae("disable_slicing")
 
     def enable_vae_tiling(self) -> None:
         """Let the autoencoder treat large frames tile by tile, to save memory."""
-        self.vae.enable_tiling()
+        self._ask_vae("enable_tiling")
 
     def disable_vae_tiling(self) -> None:
         """Undo :meth:`enable_vae_tiling`."""
-        self.vae.disable_tiling()
+        self._ask_vae("disable_tiling")
+
+    def _ask_vae(self, wanted: str) -> None:
+        if hasattr(self.vae, wanted):
+            getattr(self.vae, wanted)()
+        else:
+            logger.warning("%s has no %s, and goes on as it is.", type(self.vae).__name__, wanted)
 
     def enable_guidance_slicing(self) -> None:
         """Evaluate the passes of guidance one after the other, to save memory; the result is the same."""
@@ -296,13 +305,15 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
             Latents ``(b, c, f, h, w)``.
 
         Raises:
-            ConfigurationError: If the noise has the wrong shape.
+            ConfigurationError: If the noise has the wrong shape, or there is no step.
         """
         conditioner, frames, device = self.conditioner, self.format.frames, self._execution_device
         begin, waveforms = begin.to(device), waveforms.to(device)
         shape = (len(begin), begin.shape[1], frames - 1, *begin.shape[3:])
         if noise is None:
             noise = randn_tensor(shape, generator=generator, device=device)
+        if steps is not None and steps < 1:
+            raise ConfigurationError(f"Sampling needs at least one step, not {steps}.")
         if noise.shape != shape:
             raise ConfigurationError(f"latents must be {shape}, not {tuple(noise.shape)}.")
         conditions = conditioner.conditions(waveforms, texts, frames)

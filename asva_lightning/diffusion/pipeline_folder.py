@@ -9,7 +9,8 @@ import torch
 from diffusers import ModelMixin, SchedulerMixin
 from torch import nn
 
-from asva_lightning.errors import WeightsError
+from asva_lightning.encoders.windows import windows_from_config
+from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.weights import check_finite, find_folder
 
 OURS = "asva_lightning"
@@ -51,10 +52,23 @@ class LoadedByTable:
         Args:
             save_directory: The folder.
             options: Further options of diffusers' ``save_pretrained``.
+
+        Raises:
+            ConfigurationError: If the pipeline has parts that no folder can name, such as those of your own.
         """
+        windows_from_config(self.config["windows"])
         for name in NAMES:
             part = getattr(self, name)
-            if type(part).__module__.startswith(f"{OURS}."):
+            library = type(part).__module__.partition(".")[0]
+            if part is None or (library == "diffusers" and isinstance(part, SchedulerMixin)):
+                continue
+            if (library, type(part).__name__) not in COMPONENTS:
+                raise ConfigurationError(
+                    f"A {type(part).__name__} of {type(part).__module__} cannot be exported as {name}: a folder names "
+                    "only classes that whoever opens it has. Use the run folder itself, or add the class to "
+                    "asva_lightning/diffusion/pipeline_folder.py."
+                )
+            if library == OURS:
                 self.register_to_config(**{name: (OURS, type(part).__name__)})  # type: ignore[attr-defined]
         super().save_pretrained(save_directory, **options)  # type: ignore[misc]
 

@@ -4,7 +4,7 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 import torch
@@ -163,7 +163,8 @@ class EverythingWindow(FrameWindows):
 
 def windows_to_config(windows: FrameWindows) -> dict[str, Any]:
     """Frame windows as plain values, for the files of an exported pipeline."""
-    return {"class": type(windows).__name__, **asdict(windows)}  # type: ignore[call-overload]  # all are dataclasses
+    settings: dict[str, Any] = asdict(windows) if is_dataclass(windows) else {}
+    return {"class": type(windows).__name__, **settings}
 
 
 def windows_from_config(config: Mapping[str, Any]) -> FrameWindows:

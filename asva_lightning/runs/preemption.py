@@ -43,6 +43,11 @@ class Preemption:
                 self._before[number] = signal.signal(number, self._remember)
         return self
 
+    def renew(self) -> None:
+        """Take the signals over again from whoever took them since; they are given back as before."""
+        for number in self._before:
+            signal.signal(number, self._remember)
+
     def uninstall(self) -> None:
         """Give the signals back to who had them."""
         for number, handler in self._before.items():

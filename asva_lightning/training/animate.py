@@ -100,8 +100,10 @@ def animate(
     )
     pictures = Pictures(pipeline.format, fit, opened.run, text_to_image, seed)
     if pairs is not None:
-        settings = {"checkpoint": checkpoint, "weights": weights, "fit": fit, **asdict(options)}
-        return _many(pipeline, read_pairs(pairs, text), pictures, target, options, settings)
+        stretch = {"start": start, "seconds": seconds}
+        settings = {"checkpoint": checkpoint, "weights": weights, "fit": fit, "scheduler": scheduler}
+        settings |= stretch | asdict(options)
+        return _many(pipeline, read_pairs(pairs, text), pictures, target, options, stretch, settings)
     placed, text = pictures.of(image or video, text)
     paths = audio if isinstance(audio, list) else [audio or video or ""]
     sounds = [SoundFile(path, start, seconds) for path in paths]
@@ -186,6 +188,7 @@ def _many(
     pictures: Pictures,
     folder: Path,
     options: FilmOptions,
+    stretch: dict[str, Any],
     settings: dict[str, Any],
 ) -> int:
     """A list of films, resumable; the networks are loaded once, so the films are made one after the other."""
@@ -193,7 +196,7 @@ def _many(
 
     def make(job: Job) -> dict[str, Any]:
         placed, text = pictures.of(job.image, job.text)
-        _one(pipeline, placed, SoundFile(job.audio), folder / f"{job.name}.mp4", text, options)
+        _one(pipeline, placed, SoundFile(job.audio, **stretch), folder / f"{job.name}.mp4", text, options)
         return {"video": f"{job.name}.mp4"}
 
     done = work(

@@ -111,7 +111,8 @@ def picture_of_run(run: RunFolder, text: str | None) -> tuple[Path, str]:
         facts = json.loads(file.read_text(encoding="utf-8"))
         if "picture" in facts and text in (None, facts["text"]):
             return file.parent / facts["picture"], facts["text"]
-    which = "no samples" if text is None else f"no sample with the text {text!r}"
+    texts = sorted({json.loads(file.read_text(encoding="utf-8"))["text"] for file in files})
+    which = f"no sample with the text {text!r}, but of {texts}" if texts else "no samples"
     raise RunError(f"{run.path} has {which} to take a picture from. Give one with --image.")
 
 

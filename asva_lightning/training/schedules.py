@@ -1,9 +1,18 @@
 """Learning-rate schedules that a run may outlive."""
 
 import math
+from typing import Any
 
+from lightning.pytorch.cli import LRSchedulerCallable
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+
+def stepped(optimizer: Optimizer, make_schedule: LRSchedulerCallable | None) -> Any:
+    """What ``configure_optimizers`` returns: the optimizer, with a schedule of every optimizer step if there is one."""
+    if make_schedule is None:
+        return optimizer
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": make_schedule(optimizer), "interval": "step"}}
 
 
 class WarmupCosine(LambdaLR):

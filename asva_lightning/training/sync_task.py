@@ -24,6 +24,7 @@ from asva_lightning.metrics.sync_windows import ShiftedWindows
 from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.accumulation import count_batches_anew
 from asva_lightning.training.callbacks.sampling import gather
+from asva_lightning.training.schedules import stepped
 
 logger = logging.getLogger(__name__)
 
@@ -125,13 +126,7 @@ class SyncTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer over all parameters."""
-        optimizer = self.make_optimizer(list(self.parameters()))
-        if self.make_schedule is None:
-            return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"},
-        }
+        return stepped(self.make_optimizer(list(self.parameters())), self.make_schedule)
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """The mean of the losses of the clips of the batch."""

@@ -22,6 +22,7 @@ from asva_lightning.media import ClipFormat
 from asva_lightning.training.accumulation import count_batches_anew
 from asva_lightning.training.ema import ExponentialMovingAverage
 from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
+from asva_lightning.training.schedules import stepped
 
 
 class AnimationTask(pl.LightningModule):
@@ -97,13 +98,8 @@ class AnimationTask(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the trained parameters."""
-        optimizer = self.make_optimizer([parameter for parameter in self.parameters() if parameter.requires_grad])
-        if self.make_schedule is None:
-            return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.make_schedule(optimizer), "interval": "step"},
-        }
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return stepped(self.make_optimizer(trained), self.make_schedule)
 
     def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """The objective's mean loss over the clips of the batch."""

@@ -44,7 +44,7 @@ def find_folder(source: str, weights: str, parts: Sequence[str] = ()) -> Path:
     if not is_hub_id(source):
         folder = Path(source).expanduser()
         if not folder.is_dir():
-            raise _missing(f"There is no folder {folder}.", weights, parts)
+            raise missing(f"There is no folder {folder}.", weights, parts)
         return _check_parts(folder, str(folder), weights, parts)
     match = HUB_ID.fullmatch(source)
     assert match is not None
@@ -54,7 +54,7 @@ def find_folder(source: str, weights: str, parts: Sequence[str] = ()) -> Path:
         try:
             folder = _fetch_snapshot(match["id"], match["revision"], wanted, left_out)
         except _causes() as error:
-            raise _missing(_not_fetched(source, error), weights, parts, match["id"]) from error
+            raise missing(_not_fetched(source, error), weights, parts, match["id"]) from error
         if _is_complete(folder, parts):
             break
     return _check_parts(folder, f"The Hub's {source}", weights, parts)
@@ -78,14 +78,14 @@ def find_file(source: str, weights: str) -> Path:
     if match is None or match["file"] is None or _starts_or_stands_here(source):
         path = Path(source).expanduser()
         if not path.is_file():
-            raise _missing(f"{path} {'is a folder, not a file' if path.is_dir() else 'does not exist'}.", weights)
+            raise missing(f"{path} {'is a folder, not a file' if path.is_dir() else 'does not exist'}.", weights)
         return path
     from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(match["id"], match["file"], revision=match["revision"]))
     except _causes() as error:
-        raise _missing(_not_fetched(source, error), weights, repository=match["id"]) from error
+        raise missing(_not_fetched(source, error), weights, repository=match["id"]) from error
 
 
 def _starts_or_stands_here(source: str) -> bool:
@@ -102,7 +102,7 @@ def _is_complete(folder: Path, parts: Sequence[str]) -> bool:
 def _check_parts(folder: Path, name: str, weights: str, parts: Sequence[str]) -> Path:
     for part in parts:
         if not (folder / part).is_dir():
-            raise _missing(f"{name} has no folder {part}.", weights, parts)
+            raise missing(f"{name} has no folder {part}.", weights, parts)
     return folder
 
 
@@ -131,8 +131,18 @@ def _not_fetched(name: str, error: Exception) -> str:
     )
 
 
-def _missing(met: str, weights: str, parts: Sequence[str] = (), repository: str | None = None) -> WeightsError:
-    """What was met, what is needed, and what to type."""
+def missing(
+    met: str, weights: str, parts: Sequence[str] = (), repository: str | None = None, otherwise: str = ""
+) -> WeightsError:
+    """The error for weights that are not there: what was met, what is needed, and what to type.
+
+    Args:
+        met: What was met, as a sentence.
+        weights: What is needed, as for :func:`find_folder`.
+        parts: Sub-folders that are needed.
+        repository: Repository of the Hub that was asked, if one was.
+        otherwise: What can be done without these weights, as a sentence.
+    """
     row = known_weights().get(weights)
     if row is None:
         return WeightsError(
@@ -152,5 +162,5 @@ def _missing(met: str, weights: str, parts: Sequence[str] = (), repository: str 
         advice = f"Open {row.source}, fetch it, and give its path. {row.note}."
     return WeightsError(
         f"{met} Needed: {', '.join(parts) or row.file} ({row.purpose}) from {row.source}, {row.size}, "
-        f"licence: {row.licence}. {advice}"
+        f"licence: {row.licence}. {advice} {otherwise}".rstrip()
     )

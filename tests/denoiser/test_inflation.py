@@ -217,7 +217,8 @@ def test_other_families_are_refused(stable_diffusion, tmp_path, changes, message
     "changes", [{"only_cross_attention": None, "num_class_embeds": 0, "mid_block_only_cross_attention": False}]
 )
 def test_older_configurations_say_no_in_other_words(picture, changes):
-    inflate(dict(picture.config) | changes, picture.state_dict())
+    _, report = inflate(dict(picture.config) | changes, picture.state_dict())
+    assert set(report.taken) == picture.state_dict().keys()
 
 
 NAME = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"

@@ -235,3 +235,23 @@ def test_sounds_of_wrong_shape_and_negative_guidance_are_refused(pipeline, pictu
 def test_size_must_divide_by_the_codecs_factor(pipeline, picture, sound):
     with pytest.raises(ConfigurationError, match="18x24 px does not divide by the codec's factor 4"):
         pipeline(picture, sound, height=18, width=24)
+
+
+def test_slicing_the_autoencoder_changes_nothing_but_memory(stable_diffusion, pipeline, picture, sound, caplog):
+    from asva_lightning.encoders import AutoencoderCodec
+
+    codec = AutoencoderCodec(str(stable_diffusion))
+    latents = torch.randn(1, codec.channels, 4, 2, 2, generator=seeded(0))
+    sizes = []
+    codec.component.decoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    whole, pipeline_vae = codec.decode(latents), pipeline.vae
+    try:
+        pipeline.vae = codec.component
+        pipeline.enable_vae_slicing()
+        torch.testing.assert_close(codec.decode(latents), whole, atol=1e-5, rtol=0)
+        assert sizes == [4, 1, 1, 1, 1]
+        pipeline.disable_vae_slicing()
+    finally:
+        pipeline.vae = pipeline_vae
+    pipeline.enable_vae_tiling()
+    assert "PixelCodec has no enable_tiling, and goes on as it is." in caplog.text

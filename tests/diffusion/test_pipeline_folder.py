@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from asva_lightning.diffusion import AnimationPipeline
+from asva_lightning.diffusion import AnimationPipeline, Objective, Sampling, VelocityTarget
 from asva_lightning.diffusion.pipeline_folder import COMPONENTS
-from asva_lightning.errors import WeightsError
+from asva_lightning.encoders import Conditioner, FrameWindows, PixelCodec
+from asva_lightning.errors import ConfigurationError, WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ package.AVSyncUNet.__module__ = moved.__name__
 moved.AVSyncUNet = package.AVSyncUNet
 sys.modules[moved.__name__] = moved
 del sys.modules[old.__name__], package.unet
-from asva_lightning.diffusion import AnimationPipeline
+from asva_lightning.diffusion import AnimationPipeline, Objective, Sampling, VelocityTarget
 pipeline = AnimationPipeline.from_pretrained({str(folder)!r})
 pipeline.save_pretrained({str(tmp_path / "again")!r})
 """
@@ -90,6 +91,35 @@ def test_components_and_type_may_be_given(pipeline, folder):
     assert opened.audio_encoder.dtype == torch.bfloat16
     with pytest.raises(TypeError, match="has no argument 'device_map'; components are unet, vae"):
         AnimationPipeline.from_pretrained(folder, device_map="auto")
+
+
+class OwnWindows(FrameWindows):
+    def __call__(self, frames, grid, seconds):
+        return torch.ones(frames, grid.tokens, dtype=torch.bool)
+
+
+class OwnCodec(PixelCodec):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"windows": OwnWindows()}, ConfigurationError, "There are no frame windows 'OwnWindows'"),
+        ({"codec": OwnCodec(4)}, ConfigurationError, "A OwnCodec of .* cannot be exported as vae: a folder names only"),
+    ],
+    ids=["windows", "codec"],
+)
+def test_parts_of_ones_own_animate_but_are_not_exported(pipeline, tmp_path, change, error, message):
+    known = pipeline.conditioner
+    parts = {"codec": known.codec, "audio": known.audio, "text": known.text, "windows": known.windows} | change
+    own = AnimationPipeline.of(
+        pipeline.unet, Conditioner(**parts), Objective(VelocityTarget()), Sampling(steps=2), pipeline.format
+    )
+    assert video(own).shape == (1, 4, 3, 16, 24)
+    with pytest.raises(error, match=message):
+        own.save_pretrained(tmp_path / "own")
+    assert not (tmp_path / "own").exists()
 
 
 def edit(folder, **entries):

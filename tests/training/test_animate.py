@@ -13,6 +13,8 @@ from runs_for_tests import fit
 
 from asva_lightning.cli import main
 from asva_lightning.media import ClipFormat, probe, read_clip, read_sound, write_clip
+from asva_lightning.runs.folder import RunFolder
+from asva_lightning.training.animate_jobs import picture_of_run
 
 FORMAT = ClipFormat(12, 6, 32, 32)
 
@@ -195,12 +197,15 @@ def test_a_table_of_pairs_and_one_that_fails(run, tmp_path, caplog):
         (["--pairs=.", "--audio=a.wav", "--output=out"], "--pairs names pictures and sounds itself"),
         (["--audio=a.wav", "--audio_guidance=-1"], "Guidance by audio cannot be negative"),
         (["--audio=a.wav", "--scheduler=Fast"], "diffusers has no scheduler 'Fast'"),
+        (["--video={sound}", "--steps=0"], "Sampling needs at least one step, not 0"),
         (["--audio=a.wav", "--seconds=0"], "--seconds must be positive"),
         (["--audio=a.wav", "--text_to_image=x", "--text="], "--text_to_image paints what --text says"),
     ],
 )
-def test_contradictions_are_refused(run, capsys, words, message):
-    assert message in failure(capsys, f"--checkpoint={run}", *words)
+def test_contradictions_are_refused(run, sound, tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in failure(capsys, f"--checkpoint={run}", *(word.format(sound=sound) for word in words))
+    assert {path.name for path in tmp_path.iterdir()} <= {"sound.mp4"}
 
 
 def test_lists_without_pairs_are_refused(run, tmp_path, capsys):
@@ -226,6 +231,31 @@ def test_an_exported_folder_needs_a_picture(run, sound, tmp_path, capsys):
     main(["animate", f"--checkpoint={tmp_path / 'model'}", f"--audio={sound}", f"--image={tmp_path / 'picture.png'}",
           f"--output={tmp_path / 'out.mp4'}"])  # fmt: skip
     assert probe(tmp_path / "out.mp4").has_sound
+
+
+def test_a_start_behind_the_end_of_the_sound_is_refused(run, sound, tmp_path, capsys):
+    output = tmp_path / "out.mp4"
+    message = failure(capsys, f"--checkpoint={run}", f"--audio={sound}", f"--output={output}", "--start=99")
+    assert "its sound ends at 3.0" in message
+    assert "before --start 99. Start earlier." in message
+    assert not output.exists()
+
+
+def test_pairs_take_the_same_stretch_of_every_sound(run, tmp_path):
+    folder = pairs_in(tmp_path / "pairs", tmp_path)
+    tone(folder / "two.mp4", 6)
+    words = ["animate", f"--checkpoint={run}", f"--pairs={folder}", f"--output={tmp_path / 'out'}"]
+    main([*words, "--text=a stick hitting a drum", "--seconds=4"])
+    lengths = {name: probe(tmp_path / "out" / f"{name}.mp4").seconds for name in ("one", "two")}
+    assert lengths == {"one": pytest.approx(2, abs=0.1), "two": pytest.approx(4, abs=0.1)}
+
+
+def test_the_picture_is_the_first_of_the_newest_samples(run):
+    folder = RunFolder(run)
+    newest = max(folder.samples.glob("step_*"))
+    assert len(list(newest.glob("*.json"))) > 1
+    first = json.loads(min(newest.glob("*.json")).read_text())
+    assert picture_of_run(folder, None) == (newest / first["picture"], first["text"])
 
 
 def test_a_folder_that_is_no_run(tmp_path, sound, capsys):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from asva_lightning.errors import WeightsError
 from asva_lightning.metrics.sync_classifier.classifier import SyncClassifier
-from asva_lightning.weights import known_weights, read_tensors
+from asva_lightning.weights import missing, read_tensors
 
 BACKBONES = {"audio_model": "audio_encoder", "video_model": "video_encoder"}
 """AVID-CMA's name of a network, and ours; what is inside has the same names."""
@@ -53,11 +53,8 @@ def load_avid_cma(classifier: SyncClassifier, path: str | Path) -> Taken:
     """
     path = Path(path)
     if not path.exists():
-        row = known_weights()["avid_cma"]
-        raise WeightsError(
-            f"{path} is missing. It should hold {row.purpose}: get {row.file} from {row.source} "
-            f"(licence: {row.licence}), or leave --model.init_args.avid_cma out to start from random weights."
-        )
+        without = "Or leave --model.init_args.avid_cma out to start from random weights."
+        raise missing(f"{path} is missing.", "avid_cma", otherwise=without)
     theirs = _renamed(read_tensors(path, "AVID-CMA's video and audio networks"))
     own = classifier.state_dict()
     known = [name for name in own if name in theirs]

@@ -9,10 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from asva_lightning.errors import WeightsError
 from asva_lightning.files import replace, write_text
 from asva_lightning.metrics.sync_classifier.classifier import WIDTHS, SyncClassifier
-from asva_lightning.weights import known_weights, read_model_folder, read_tensors
+from asva_lightning.weights import missing, read_model_folder, read_tensors
 
 WHAT = "the weights of the sync classifier"
 
@@ -40,11 +39,8 @@ def read_released(path: str | Path) -> SyncClassifier:
     """
     path = Path(path)
     if not path.exists():
-        row = known_weights()["sync_classifier"]
-        raise WeightsError(
-            f"{path} is missing. It should be {WHAT}: get the folder {row.file} from {row.source} "
-            f"(licence: {row.licence}), or train a classifier with experiments/sync_classifier.yaml."
-        )
+        without = "Or train a classifier with experiments/sync_classifier.yaml."
+        raise missing(f"{path} is missing.", "sync_classifier", otherwise=without)
     return SyncClassifier.from_original(_of_folder(path) if path.is_dir() else _alone(read_tensors(path, WHAT)))
 
 

@@ -39,8 +39,11 @@ class SaveAndStop(Checkpoint):
         self._leaving = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What was resumed from need not be saved again."""
+        """What was resumed from need not be saved again; and signals are ours."""
         self._saved = trainer.global_step
+        if self.preemption is not None:
+            # Lightning's own handler for SIGTERM talks to other ranks at once, and ends the process with code 0.
+            self.preemption.renew()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save where it is time; stop where it was asked for."""
