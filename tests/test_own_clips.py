@@ -17,12 +17,10 @@ def test_a_folder_of_clips_becomes_shards_a_run_and_samples(clip_folder, tmp_pat
     assert "left out: 0" in capsys.readouterr().out
     texts = json.loads((shards / "dataset.json").read_text())["texts"]
     overlay = tmp_path / "own.yaml"
-    overlay.write_text(
-        "data:\n  format: {frames: 8, fps: 6, height: 48, width: 64}\n"
-        "model:\n  init_args:\n    conditioner:\n      init_args:\n        text:\n          init_args:\n"
-        f"            texts: {json.dumps(sorted(texts.values()))}\n"
-    )
+    overlay.write_text("data:\n  format: {frames: 8, fps: 6, height: 48, width: 64}\n")
+    of_text = "--model.init_args.conditioner.init_args.text.init_args.texts"
     main(["fit", f"--config={RECIPE}", f"--config={TINY}", f"--config={overlay}", f"--data.shards={shards}",
+          "--data.generator", "null", of_text, json.dumps(sorted(texts.values())),
           f"--run.root={tmp_path / 'runs'}"])  # fmt: skip
     run = only_run(tmp_path / "runs")
     samples = sorted((run / "samples" / "step_000002").glob("*.mp4"))

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -84,9 +85,21 @@ def test_sound_swap_ends_with_three_commands(synth_shards, tmp_path, capsys):
     assert max(steps) >= 2
 
 
-def test_a_bad_clip_is_skipped_logged_and_listed(synth_shards, tmp_path, caplog):
-    import shutil
+def test_one_test_clip_has_no_sound_to_be_swapped_with(clip_folder, tmp_path, caplog):
+    listed = clip_folder / "videos"
+    names = (clip_folder / "train.txt").read_text().split() + (clip_folder / "test.txt").read_text().split()
+    shutil.copytree(listed, tmp_path / "clips" / "videos")
+    (tmp_path / "clips" / "train.txt").write_text("\n".join(names[:-1]))
+    (tmp_path / "clips" / "test.txt").write_text(names[-1])
+    main(["shards", "build", str(tmp_path / "clips"), str(tmp_path / "shards")])
+    texts = sorted(json.loads((tmp_path / "shards" / "dataset.json").read_text())["texts"].values())
+    of_text = "--model.init_args.conditioner.init_args.text.init_args.texts"
+    run = fit(tmp_path / "shards", tmp_path / "runs", SWAP, of_text, json.dumps(texts))
+    assert "There is 1 test clip, so no sound to swap it with, and no table." in caplog.text
+    assert not (run / "sound_swap").exists()
 
+
+def test_a_bad_clip_is_skipped_logged_and_listed(synth_shards, tmp_path, caplog):
     shards = tmp_path / "shards"
     shutil.copytree(synth_shards, shards)
     line = (shards / "train.jsonl").read_text().splitlines()[0]

@@ -1,5 +1,6 @@
 """Does the model listen? The same pictures with the right sound, with another clip's sound, and not moving at all."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,8 @@ from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.callbacks.sampling import fixed_clips, pair_of, sample_together
 from asva_lightning.training.callbacks.sync_scores import judge
 from asva_lightning.training.task import AnimationTask
+
+logger = logging.getLogger(__name__)
 
 ROWS = {
     "truth": "the true video",
@@ -55,6 +58,9 @@ class SoundSwap(Callback):
             return
         assert isinstance(pl_module, AnimationTask)
         clips = fixed_clips(trainer, "test", self.clips)
+        if len(clips) < 2:
+            logger.warning("There is %d test clip, so no sound to swap it with, and no table.", len(clips))
+            return
         right = [pair_of(clip) for clip in clips]
         other = [replace(pair, waveform=clips[place].waveform) for pair, place in zip(right, other_of_same_kind(clips))]
         mine = range(trainer.global_rank, len(clips), trainer.world_size)
