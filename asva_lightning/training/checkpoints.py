@@ -1,18 +1,13 @@
 """Reading the weights of our checkpoints: single files, and the folders that DeepSpeed writes."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from asva_lightning.errors import RunError, WeightsError
-from asva_lightning.weights import check_finite
-
-logger = logging.getLogger(__name__)
+from asva_lightning.weights import check_finite, load_safely
 
 Which = Literal["ema", "raw"]
 """The averaged weights, or those of the last optimizer step."""
@@ -66,10 +61,7 @@ def read_checkpoint(path: Path, which: Which = "ema") -> Checkpoint:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {error}") from error
+    content = load_safely(path, "a checkpoint of `fit`")
     if not isinstance(content, dict) or not content.keys() & {"state_dict", "module"}:
         raise WeightsError(f"{path} is no checkpoint of `fit`: it holds no state_dict.")
     return content

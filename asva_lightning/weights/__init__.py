@@ -1,7 +1,7 @@
 """Pretrained weights: where they come from, finding them, reading them."""
 
 from asva_lightning.weights.locate import find_file, find_folder, is_hub_id, missing
-from asva_lightning.weights.read import check_finite, read_config, read_model_folder, read_tensors
+from asva_lightning.weights.read import check_finite, load_safely, read_config, read_model_folder, read_tensors
 from asva_lightning.weights.table import KnownWeights, as_markdown, known_weights
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "find_folder",
     "is_hub_id",
     "known_weights",
+    "load_safely",
     "missing",
     "read_config",
     "read_model_folder",

@@ -51,7 +51,7 @@ def read_tensors(path: Path, what: str) -> dict[str, Tensor]:
         except SafetensorError as error:
             raise _damaged(path, what, str(error)) from error
     if path.suffix in PICKLED:
-        return _tensors_of(_load(path, what), path, what)
+        return _tensors_of(load_safely(path, what), path, what)
     raise WeightsError(
         f"{path} should hold {what}, but its name does not end in .safetensors, {', '.join(PICKLED)}. "
         "Give the weight file itself."
@@ -130,7 +130,16 @@ def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
             )
 
 
-def _load(path: Path, what: str) -> Any:
+def load_safely(path: Path, what: str) -> Any:
+    """What ``torch.save`` wrote, if it holds nothing but tensors and plain values; large tensors stay on disk.
+
+    Args:
+        path: The file.
+        what: In words, what it should hold; for messages.
+
+    Raises:
+        WeightsError: If it is damaged, or holds objects or a program.
+    """
     try:
         # Files from before torch 1.6 are no zip archives and cannot be mapped into memory.
         archive = zipfile.is_zipfile(path)
