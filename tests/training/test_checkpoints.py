@@ -51,9 +51,7 @@ def test_a_run_without_an_average_has_raw_weights_only(run, tmp_path):
 def test_damaged_checkpoints_are_refused(run, tmp_path):
     path = tmp_path / "step_000002.ckpt"
     path.write_bytes(newest(run).read_bytes()[:-2000])
-    with pytest.raises(
-        WeightsError, match=r"step_000002\.ckpt cannot be read; it is damaged .* a checkpoint of `fit`"
-    ):
+    with pytest.raises(WeightsError, match=r"step_000002\.ckpt cannot be read; it is damaged .* a checkpoint of `fit`"):
         read_checkpoint(path)
     torch.save({"weights": torch.zeros(2)}, path)
     with pytest.raises(WeightsError, match="is no checkpoint of `fit`: it holds no state_dict"):
