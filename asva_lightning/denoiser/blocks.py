@@ -1,11 +1,13 @@
 """The levels of the UNet: down, middle and up."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from asva_lightning.denoiser.anatomy import Anatomy
 from asva_lightning.denoiser.conditioning import PreparedConditions
 from asva_lightning.denoiser.resnet import ResnetBlock
 from asva_lightning.denoiser.temporal_convolution import TemporalConv2d
@@ -18,9 +20,9 @@ MakeTransformer = Callable[[int], VideoTransformer]
 class Resample(nn.Module):
     """The temporal convolution that ends a level; its stride is 2 on the way down, 1 after enlarging on the way up."""
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, channels: int, stride: int, anatomy: Anatomy) -> None:
         super().__init__()
-        self.conv = TemporalConv2d(channels, channels, 3, stride)
+        self.conv = TemporalConv2d(channels, channels, 3, stride, anatomy)
 
     def forward(self, images: Tensor, frames: int) -> Tensor:
         """Convolve ``images (b * f, c, h, w)``."""
@@ -28,14 +30,23 @@ class Resample(nn.Module):
         return convolved
 
 
+MakeResample = Callable[[int], Resample]
+
+
 class Level(nn.Module):
     """Residual blocks, each followed by a transformer where the level has attention.
+
+    With ``gradient_checkpointing``, which diffusers' ``enable_gradient_checkpointing()`` sets, what happens inside a
+    block or a transformer is not kept for the backward pass but computed once more.
 
     Args:
         channels: Channels in and out of each residual block.
         resnet: Makes a residual block from channels in and out.
         transformer: Makes a transformer from its channels; ``None`` for a level without attention.
     """
+
+    gradient_checkpointing = False
+    _gradient_checkpointing_func: Callable[..., Any]
 
     def __init__(
         self, channels: list[tuple[int, int]], resnet: MakeResnet, transformer: MakeTransformer | None
@@ -46,20 +57,32 @@ class Level(nn.Module):
 
     def step(self, place: int, images: Tensor, time: Tensor, conditions: PreparedConditions, frames: int) -> Tensor:
         """Run the residual block at ``place`` and its transformer."""
-        images = self.resnets[place](images, time, frames)
+        images = self.run(self.resnets[place], images, time, frames)
         if len(self.attentions):
-            images = self.attentions[place](images, conditions, frames)
+            images = self.run(self.attentions[place], images, conditions, frames)
         return images
+
+    def run(self, module: nn.Module, *inputs: Any) -> Tensor:
+        """Call a module, and keep of it what gradient checkpointing says."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            again: Tensor = self._gradient_checkpointing_func(module, *inputs)
+            return again
+        result: Tensor = module(*inputs)
+        return result
 
 
 class DownLevel(Level):
     """A level on the way down; every result is kept for the way up."""
 
     def __init__(
-        self, channels: list[tuple[int, int]], resnet: MakeResnet, transformer: MakeTransformer | None, last: bool
+        self,
+        channels: list[tuple[int, int]],
+        resnet: MakeResnet,
+        transformer: MakeTransformer | None,
+        resample: MakeResample | None,
     ) -> None:
         super().__init__(channels, resnet, transformer)
-        self.downsamplers = nn.ModuleList([] if last else [Resample(channels[-1][1], stride=2)])
+        self.downsamplers = nn.ModuleList([resample(channels[-1][1])] if resample else [])
 
     def forward(
         self, images: Tensor, time: Tensor, conditions: PreparedConditions, frames: int
@@ -79,10 +102,14 @@ class UpLevel(Level):
     """A level on the way up; every residual block also takes a result kept on the way down."""
 
     def __init__(
-        self, channels: list[tuple[int, int]], resnet: MakeResnet, transformer: MakeTransformer | None, last: bool
+        self,
+        channels: list[tuple[int, int]],
+        resnet: MakeResnet,
+        transformer: MakeTransformer | None,
+        resample: MakeResample | None,
     ) -> None:
         super().__init__(channels, resnet, transformer)
-        self.upsamplers = nn.ModuleList([] if last else [Resample(channels[-1][1], stride=1)])
+        self.upsamplers = nn.ModuleList([resample(channels[-1][1])] if resample else [])
 
     def forward(
         self,
@@ -111,5 +138,4 @@ class MiddleLevel(Level):
     def forward(self, images: Tensor, time: Tensor, conditions: PreparedConditions, frames: int) -> Tensor:
         """Transform ``images (b * f, c, h, w)``."""
         images = self.step(0, images, time, conditions, frames)
-        transformed: Tensor = self.resnets[1](images, time, frames)
-        return transformed
+        return self.run(self.resnets[1], images, time, frames)

@@ -13,16 +13,18 @@ class PreparedConditions:
     """Keys and values of every transformer block, in the order of the blocks' ``index``.
 
     Args:
-        text: One entry a block, made per clip: ``(b, heads, n, channels / heads)``.
+        text: One entry a block, made per clip: ``(b, heads, n, channels / heads)``; ``None`` in a network without text.
         audio: One entry a block, made per clip and laid out per frame, each frame with its own tokens only:
             ``(b * f, heads, k, channels / heads)``; ``None`` where the audio layers are skipped.
         audio_padding: Which of the ``k`` places hold a token of that frame, ``(b * f, 1, 1, k)`` bool, True = attend;
             ``None`` where all do.
+        frame_times: See :class:`Conditions`.
     """
 
-    text: tuple[KeysValues, ...]
+    text: tuple[KeysValues, ...] | None
     audio: tuple[KeysValues, ...] | None = None
     audio_padding: Tensor | None = None
+    frame_times: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ that a clip of alike frames goes through as one picture does, as long as the aud
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from asva_lightning.denoiser.anatomy import Anatomy
 from asva_lightning.denoiser.layout import STABLE_DIFFUSION, network_arguments
 from asva_lightning.denoiser.loading import load_by_name
 from asva_lightning.denoiser.original import is_added
@@ -20,6 +22,8 @@ from asva_lightning.errors import WeightsError
 from asva_lightning.weights import check_finite, find_folder, is_hub_id, read_config, read_model_folder
 
 logger = logging.getLogger(__name__)
+
+_OF_TEXT = re.compile(r"\.transformer_blocks\.\d+\.(attn2|norm2)\.")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def inflate(
     state_dict: Mapping[str, Tensor],
     trainable: Literal["added", "all"] = "added",
     audio_channels: int = 768,
+    anatomy: Anatomy | None = None,
 ) -> tuple[AVSyncUNet, InflationReport]:
     """Build the clip network of a picture network.
 
@@ -51,6 +56,7 @@ def inflate(
         state_dict: Its tensors under diffusers' names, in any floating-point type.
         trainable: As for AVSyncUNet.
         audio_channels: Width of the audio tokens.
+        anatomy: As for AVSyncUNet; the picture network's tensors of parts that are left out are not taken.
 
     Returns:
         The network in fp32, and which of its tensors were taken.
@@ -59,21 +65,26 @@ def inflate(
         WeightsError: If the configuration is of another family, or a tensor does not fit; the first one is named.
     """
     arguments = network_arguments(config, STABLE_DIFFUSION) | {"audio_channels": audio_channels}
-    unet = AVSyncUNet(**arguments, trainable=trainable)
+    unet = AVSyncUNet(**arguments, trainable=trainable, anatomy=anatomy)
     new = tuple(sorted(name for name in unet.state_dict() if is_added(name)))
+    if not unet.anatomy.text:
+        state_dict = {name: tensor for name, tensor in state_dict.items() if not _OF_TEXT.search(name)}
     load_by_name(unet, state_dict, "the picture network", "Do config.json and weights belong together?", new=set(new))
     return unet, InflationReport(taken=tuple(sorted(state_dict)), new=new)
 
 
 def inflate_folder(
-    source: str | Path, trainable: Literal["added", "all"] = "added", audio_channels: int = 768
+    source: str | Path,
+    trainable: Literal["added", "all"] = "added",
+    audio_channels: int = 768,
+    anatomy: Anatomy | None = None,
 ) -> AVSyncUNet:
     """Inflate what a folder or a repository of the Hub holds; see :meth:`AVSyncUNet.from_stable_diffusion`."""
     folder = _unet_folder(str(source))
     tensors = read_model_folder(folder, "the UNet of Stable Diffusion 1.x")
     check_finite(tensors, str(folder))
     try:
-        unet, report = inflate(read_config(folder), tensors, trainable, audio_channels)
+        unet, report = inflate(read_config(folder), tensors, trainable, audio_channels, anatomy)
     except WeightsError as error:
         raise WeightsError(f"{folder} cannot be inflated: {error}") from error
     logger.info("%s: %s.", folder, report)

@@ -48,7 +48,16 @@ def save_original(unet: nn.Module, folder: Path) -> None:
         unet: An AVSyncUNet.
         folder: The folder to write ``config.json`` and the weights into; published checkpoints call it
             ``modules/unet``.
+
+    Raises:
+        WeightsError: If the network has not the method's anatomy.
     """
+    anatomy: Any = unet.anatomy
+    if anatomy.departures:
+        raise WeightsError(
+            f"The published layout has no place for a network with another anatomy ({', '.join(anatomy.departures)}). Export "
+            "it as a diffusers folder instead: --layout diffusers."
+        )
     config = {"_class_name": ORIGINAL.class_name} | config_to_original(unet.config)  # type: ignore[arg-type]
     tensors = {name: tensor.contiguous() for name, tensor in unet.state_dict().items()}
     with replace(folder / WEIGHTS) as temporary:

@@ -5,6 +5,7 @@ from diffusers.models.attention import FeedForward
 from diffusers.models.embeddings import TimestepEmbedding, get_timestep_embedding
 from torch import Tensor, nn
 
+from asva_lightning.denoiser.anatomy import METHOD, Anatomy
 from asva_lightning.denoiser.attention import Attention
 from asva_lightning.denoiser.conditioning import PreparedConditions
 
@@ -21,38 +22,57 @@ class AudioVideoBlock(nn.Module):
         text_channels: Width of the text tokens.
         audio_channels: Width of the audio tokens.
         index: Place of this block's keys and values in :class:`PreparedConditions`.
+        anatomy: Which of these parts there are.
     """
 
-    def __init__(self, channels: int, heads: int, text_channels: int, audio_channels: int, index: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        text_channels: int,
+        audio_channels: int,
+        index: int,
+        anatomy: Anatomy = METHOD,
+    ) -> None:
         super().__init__()
         self.index = index
+        self.anatomy = anatomy
         self.norm1 = nn.LayerNorm(channels)
         self.attn1 = Attention(channels, heads)
-        self.norm_audio = nn.LayerNorm(channels)
-        self.attn_audio = Attention(channels, heads, audio_channels)
-        self.norm2 = nn.LayerNorm(channels)
-        self.attn2 = Attention(channels, heads, text_channels)
-        self.pos_embedding_temp = TimestepEmbedding(channels, channels)
-        self.norm_temp = nn.LayerNorm(channels)
-        self.attn_temp = Attention(channels, heads)
+        if anatomy.audio:
+            self.norm_audio = nn.LayerNorm(channels)
+            self.attn_audio = Attention(channels, heads, audio_channels)
+        if anatomy.text:
+            self.norm2 = nn.LayerNorm(channels)
+            self.attn2 = Attention(channels, heads, text_channels)
+        if anatomy.temporal_attention:
+            self.pos_embedding_temp = TimestepEmbedding(channels, channels)
+            self.norm_temp = nn.LayerNorm(channels)
+            self.attn_temp = Attention(channels, heads)
+            # The output starts at zero, bias included, so that an inflated network starts as the 2D network.
+            for parameter in self.attn_temp.to_out.parameters():
+                nn.init.zeros_(parameter)
         self.norm3 = nn.LayerNorm(channels)
         self.ff = FeedForward(channels)
-        # The output starts at zero, bias included, so that an inflated network starts as the 2D network.
-        for parameter in self.attn_temp.to_out.parameters():
-            nn.init.zeros_(parameter)
 
     def forward(self, tokens: Tensor, conditions: PreparedConditions) -> Tensor:
         """Transform ``tokens (b, f, s, c)``, one for each of ``s`` pixels of ``f`` frames."""
-        tokens = tokens + self._first_frame(self.norm1(tokens))
+        tokens = tokens + self._spatial(self.norm1(tokens))
         if conditions.audio is not None:
             tokens = tokens + self._audio(self.norm_audio(tokens), conditions)
-        text = self.attn2(self.norm2(tokens).flatten(1, 2), conditions.text[self.index])
-        tokens = tokens + text.view_as(tokens)
-        tokens = tokens + self._temporal(tokens)
+        if conditions.text is not None:
+            text = self.attn2(self.norm2(tokens).flatten(1, 2), conditions.text[self.index])
+            tokens = tokens + text.view_as(tokens)
+        if self.anatomy.temporal_attention:
+            tokens = tokens + self._temporal(tokens)
         return tokens + self.ff(self.norm3(tokens))
 
-    def _first_frame(self, tokens: Tensor) -> Tensor:
+    def _spatial(self, tokens: Tensor) -> Tensor:
         """Every pixel of every frame looks at the first frame, whose keys and values are made once per clip."""
+        if not self.anatomy.first_frame_attention:
+            of_frames = tokens.flatten(0, 1)
+            by_itself: Tensor = self.attn1(of_frames, self.attn1.keys_values(of_frames))
+            return by_itself.view_as(tokens)
         attended: Tensor = self.attn1(tokens.flatten(1, 2), self.attn1.keys_values(tokens[:, 0]))
         return attended.view_as(tokens)
 

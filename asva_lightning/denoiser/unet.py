@@ -1,6 +1,7 @@
 """AVSyncUNet: noisy latents, noise level, text and sound in; prediction of the noise out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,8 @@ from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from asva_lightning.denoiser.blocks import DownLevel, MiddleLevel, UpLevel
+from asva_lightning.denoiser.anatomy import Anatomy, anatomy_of
+from asva_lightning.denoiser.blocks import DownLevel, MakeResample, MiddleLevel, Resample, UpLevel
 from asva_lightning.denoiser.conditioning import PreparedConditions, TokensOfFrames
 from asva_lightning.denoiser.loading import load_by_name
 from asva_lightning.denoiser.original import config_from_original, is_added
@@ -42,16 +44,18 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         audio_channels: Width of the audio tokens.
         trainable: ``added`` trains the audio and temporal layers only, as the method does from pretrained weights;
             ``all`` trains everything, for networks that start from nothing.
+        anatomy: Which parts the network has; those of the method if not given.
 
     Raises:
-        ConfigurationError: If channels do not divide by heads or groups, or the levels do not match.
+        ConfigurationError: If channels do not divide by heads or groups, the levels do not match, or the anatomy leaves
+            nothing to train.
     """
 
     needs: ClassVar[Mapping[str, str]] = {
         "from_stable_diffusion.folder": "stable_diffusion: unet or itself",
         "from_original_folder.folder": "avsyncd_avsync15",
     }
-    _supports_gradient_checkpointing = False
+    _supports_gradient_checkpointing = True
 
     @register_to_config
     def __init__(
@@ -66,36 +70,58 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         text_channels: int = 768,
         audio_channels: int = 768,
         trainable: Literal["added", "all"] = "added",
+        anatomy: Anatomy | None = None,
     ) -> None:
         super().__init__()
+        self.anatomy = anatomy_of(anatomy)
+        # A configuration file holds plain values; the method's anatomy is left out, as before there were others.
+        self.register_to_config(anatomy=asdict(self.anatomy) if self.anatomy.departures else None)
         widths = list(block_out_channels)
         _check(widths, attention_levels, heads, norm_groups)
+        if trainable == "added" and not self.anatomy.added:
+            raise ConfigurationError(
+                "This anatomy has none of the layers that are added to Stable Diffusion, so trainable: added leaves "
+                "nothing to train. Use trainable: all, or leave some of the layers in."
+            )
         time_channels = 4 * widths[0]
         self._blocks: list[AudioVideoBlock] = []
 
         def resnet(channels: int, out: int) -> ResnetBlock:
-            return ResnetBlock(channels, out, time_channels, norm_groups)
+            return ResnetBlock(channels, out, time_channels, norm_groups, self.anatomy)
 
         def transformer(channels: int) -> VideoTransformer:
-            block = AudioVideoBlock(channels, heads, text_channels, audio_channels, index=len(self._blocks))
+            block = AudioVideoBlock(
+                channels, heads, text_channels, audio_channels, index=len(self._blocks), anatomy=self.anatomy
+            )
             self._blocks.append(block)
             return VideoTransformer(channels, norm_groups, block)
 
-        self.conv_in = TemporalConv2d(in_channels, widths[0], 3)
+        def resample(stride: int) -> MakeResample:
+            return lambda channels: Resample(channels, stride, self.anatomy)
+
+        end = len(widths) - 1
+        self.conv_in = TemporalConv2d(in_channels, widths[0], 3, anatomy=self.anatomy)
         self.time_proj = Timesteps(widths[0], flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(widths[0], time_channels)
+        if self.anatomy.frame_times:
+            self.frame_embedding_temp = _frame_embedding(widths[0], time_channels)
         attend = [transformer if attends else None for attends in attention_levels]
         down, up = _channel_plan(widths, layers_per_block)
-        end = len(widths) - 1
         self.down_blocks = nn.ModuleList(
-            [DownLevel(down[level], resnet, attend[level], last=level == end) for level in range(len(widths))]
+            [
+                DownLevel(down[level], resnet, attend[level], resample(2) if level < end else None)
+                for level in range(len(widths))
+            ]
         )
         self.mid_block = MiddleLevel(widths[-1], resnet, transformer)
         self.up_blocks = nn.ModuleList(
-            [UpLevel(up[level], resnet, attend[end - level], last=level == end) for level in range(len(widths))]
+            [
+                UpLevel(up[level], resnet, attend[end - level], resample(1) if level < end else None)
+                for level in range(len(widths))
+            ]
         )
         self.conv_norm_out = nn.GroupNorm(norm_groups, widths[0], eps=1e-5)
-        self.conv_out = TemporalConv2d(widths[0], out_channels, 3)
+        self.conv_out = TemporalConv2d(widths[0], out_channels, 3, anatomy=self.anatomy)
         if trainable == "added":
             for name, parameter in self.named_parameters():
                 parameter.requires_grad_(is_added(name))
@@ -114,10 +140,14 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         Raises:
             ConfigurationError: If the audio mask is for another number of frames.
         """
-        of_text = conditions.text.to(self.dtype)
-        text = tuple(block.attn2.keys_values(of_text) for block in self._blocks)
-        if conditions.audio is None:
-            return PreparedConditions(text)
+        text, times = None, conditions.frame_times
+        if times is not None and times.shape[-1] != frames:
+            raise ConfigurationError(f"There are {times.shape[-1]} frame times, but the clip has {frames} frames.")
+        if self.anatomy.text:
+            of_text = conditions.text.to(self.dtype)
+            text = tuple(block.attn2.keys_values(of_text) for block in self._blocks)
+        if conditions.audio is None or not self.anatomy.audio:
+            return PreparedConditions(text, frame_times=times)
         mask = conditions.audio_mask
         if mask is None:
             mask = conditions.audio.new_ones(frames, conditions.audio.shape[1], dtype=torch.bool)
@@ -126,7 +156,7 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         tokens = TokensOfFrames.from_mask(mask)
         of_audio = conditions.audio.to(self.dtype)
         audio = tuple(tokens.gather(block.attn_audio.keys_values(of_audio)) for block in self._blocks)
-        return PreparedConditions(text, audio, tokens.padding(len(conditions.audio)))
+        return PreparedConditions(text, audio, tokens.padding(len(conditions.audio)), times)
 
     def forward(self, sample: Tensor, timestep: Tensor, conditions: Conditions | PreparedConditions) -> Tensor:
         """Predict from noisy latents.
@@ -139,27 +169,44 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         Returns:
             The prediction, ``(b, c, f, h, w)``.
         """
+        if isinstance(conditions, PreparedConditions):
+            return self.predict(sample, timestep, conditions)
+        return self.predict(sample, timestep, self.prepare(conditions, sample.shape[2]))
+
+    def predict(self, sample: Tensor, timestep: Tensor, conditions: PreparedConditions) -> Tensor:
+        """What :meth:`forward` does with prepared conditions; ``torch.compile`` makes one graph of it."""
         batch, _, frames, _, _ = sample.shape
-        if isinstance(conditions, Conditions):
-            conditions = self.prepare(conditions, frames)
-        time = self.time_embedding(self.time_proj(timestep.expand(batch)).to(sample.dtype))
+        time = self._time(timestep.expand(batch), conditions.frame_times, frames, sample.dtype)
         images = self.conv_in(sample.transpose(1, 2).flatten(0, 1), frames)
         kept = [images]
         for level in self.down_blocks:
             images, results = level(images, time, conditions, frames)
             kept += results
         images = self.mid_block(images, time, conditions, frames)
-        layers = self.config["layers_per_block"] + 1
         for level in self.up_blocks:
+            layers = len(level.resnets)
             own, kept = tuple(kept[-layers:]), kept[:-layers]
             size = kept[-1].shape[-2:] if kept else images.shape[-2:]
             images = level(images, own, size, time, conditions, frames)
         images = self.conv_out(silu(normalise_clips(self.conv_norm_out, images, frames)), frames)
         return images.unflatten(0, (batch, frames)).transpose(1, 2)
 
+    def _time(self, timestep: Tensor, frame_times: Tensor | None, frames: int, dtype: torch.dtype) -> Tensor:
+        """The embedding of the noise level of each clip, and of the times of its frames, ``(b, 1 or f, t)``."""
+        of_level: Tensor = self.time_embedding(self.time_proj(timestep).to(dtype))[:, None]
+        if not self.anatomy.frame_times:
+            return of_level
+        times = torch.arange(frames, device=timestep.device) if frame_times is None else frame_times
+        of_frames: Tensor = self.frame_embedding_temp(self.time_proj(times.flatten()).to(dtype))
+        return of_level + of_frames.unflatten(0, (-1, frames))
+
     @classmethod
     def from_stable_diffusion(
-        cls, folder: str | Path, trainable: Literal["added", "all"] = "added", audio_channels: int = 768
+        cls,
+        folder: str | Path,
+        trainable: Literal["added", "all"] = "added",
+        audio_channels: int = 768,
+        anatomy: Anatomy | None = None,
     ) -> "AVSyncUNet":
         """Inflate Stable Diffusion's UNet, as the method begins; see :mod:`asva_lightning.denoiser.inflation`.
 
@@ -168,13 +215,14 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
                 Hub id such as ``stable-diffusion-v1-5/stable-diffusion-v1-5``.
             trainable: As for the class.
             audio_channels: Width of the audio tokens.
+            anatomy: As for the class; weights of parts that are left out are not used.
 
         Raises:
             WeightsError: If the weights are missing, damaged, or of another family.
         """
         from asva_lightning.denoiser.inflation import inflate_folder  # it builds this class
 
-        return inflate_folder(folder, trainable, audio_channels)
+        return inflate_folder(folder, trainable, audio_channels, anatomy)
 
     @classmethod
     def from_original(
@@ -211,6 +259,14 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
             return cls.from_original(config, tensors, trainable)
         except WeightsError as error:
             raise WeightsError(f"{folder} does not fit: {error}") from error
+
+
+def _frame_embedding(channels: int, time_channels: int) -> TimestepEmbedding:
+    """Embeds the times of frames; it starts at zero, so that a network starts as one without it."""
+    embedding = TimestepEmbedding(channels, time_channels)
+    for parameter in embedding.linear_2.parameters():
+        nn.init.zeros_(parameter)
+    return embedding
 
 
 def _check(widths: list[int], attention_levels: Sequence[bool], heads: int, norm_groups: int) -> None:

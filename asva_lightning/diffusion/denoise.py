@@ -59,7 +59,8 @@ def denoise(
     Returns:
         Latents ``(b, c, f, h, w)``.
     """
-    weights = guidance.weights(with_audio=conditions.audio is not None)
+    hears = conditions.audio is not None and unet.anatomy.audio
+    weights = guidance.weights(with_audio=hears, with_text=unet.anatomy.text)
     passes = list(dict.fromkeys([*weights, *watched]))
     groups = _prepare(unet, conditions, null_conditions, passes, noise.shape[2] + 1, one_by_one)
     scheduler.set_timesteps(steps, device=noise.device)

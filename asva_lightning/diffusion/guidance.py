@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -51,11 +51,13 @@ class Guidance:
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"Guidance by {name} cannot be negative, but is {getattr(self, name)}.")
 
-    def weights(self, with_audio: bool = True) -> dict[Pass, float]:
+    def weights(self, with_audio: bool = True, with_text: bool = True) -> dict[Pass, float]:
         """The passes that are needed and the weight of each; the weights sum to 1.
 
         Args:
-            with_audio: False where the conditions hold no sound, so that there is nothing to guide by.
+            with_audio: False where the conditions hold no sound, or the network does not hear, so that there is
+                nothing to guide by.
+            with_text: False where the network does not read.
         """
         weights: defaultdict[Pass, float] = defaultdict(float)
         full, text = Pass(True, True), max(self.text, 1.0)
@@ -68,11 +70,12 @@ class Guidance:
             weights[full] += self.audio
         weights[full] += self.sync
         weights[Pass(True, True, skip_audio=True)] -= self.sync
-        if not with_audio:
-            silent: defaultdict[Pass, float] = defaultdict(float)
+        if not (with_audio and with_text):
+            told: defaultdict[Pass, float] = defaultdict(float)
             for evaluation, weight in weights.items():
-                silent[Pass(evaluation.text, True, skip_audio=True)] += weight
-            weights = silent
+                same = evaluation if with_audio else Pass(evaluation.text, True, skip_audio=True)
+                told[same if with_text else same._replace(text=True)] += weight
+            weights = told
         return {evaluation: weight for evaluation, weight in weights.items() if weight}
 
 
@@ -81,12 +84,12 @@ def conditions_of(evaluation: Pass, conditions: Conditions, null: Conditions) ->
     batch = len(conditions.text)
     text = conditions.text if evaluation.text else null.text.expand(batch, -1, -1)
     if evaluation.skip_audio or conditions.audio is None:
-        return Conditions(text)
+        return replace(conditions, text=text).without_audio()
     if evaluation.audio:
-        return Conditions(text, conditions.audio, conditions.audio_mask)
+        return replace(conditions, text=text)
     if null.audio is None:
         raise ConfigurationError("Guidance by audio needs the encoding of no sound, but null_conditions has no audio.")
-    return Conditions(text, null.audio.expand(batch, -1, -1), conditions.audio_mask)
+    return replace(conditions, text=text, audio=null.audio.expand(batch, -1, -1))
 
 
 def combine(predictions: Mapping[Pass, Tensor], weights: Mapping[Pass, float]) -> Tensor:

@@ -24,7 +24,7 @@ def test_normalises_over_all_frames_of_a_clip(fill):
 @torch.no_grad()
 def test_every_clip_has_its_own_noise_level():
     block = ResnetBlock(4, 8, time_channels=6, norm_groups=2)
-    images, time = torch.randn(2 * 3, 4, 5, 5), torch.randn(2, 6)
+    images, time = torch.randn(2 * 3, 4, 5, 5), torch.randn(2, 1, 6)
     together = block(images, time, frames=3)
     torch.testing.assert_close(together[3:], block(images[3:], time[1:], frames=3))
     assert not torch.allclose(together[3:], block(images[3:], time[:1], frames=3), atol=1e-3)

@@ -53,7 +53,7 @@ class SoundSwap(Callback):
         self.clips = clips
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Judge, print, and write ``sound_swap/*.json`` and ``sound_swap/table.md`` into the run folder."""
+        """Judge, print, log the means, and write ``sound_swap/*.json`` and ``sound_swap/table.md``."""
         if trainer.global_step < trainer.max_steps:
             return
         assert isinstance(pl_module, AnimationTask)
@@ -76,6 +76,9 @@ class SoundSwap(Callback):
             run = RunFolder(Path(trainer.default_root_dir))
             table = table_of(results)
             write_table(run, results, table)
+            means = {f"sound_swap/{row}/{name}": results[row].overall(name).mean for row in results for name in COLUMNS}
+            for log in trainer.loggers:
+                log.log_metrics(means, step=trainer.global_step)
             sys.stdout.write(f"\n{table}\n\n{next_commands(run)}\n")
 
 
