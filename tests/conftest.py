@@ -71,6 +71,15 @@ def stable_diffusion(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def imagebind_audio(reference, tmp_path_factory) -> Path:
+    """A miniature of ImageBind's audio tower (4 heads, width 48) as a file in the official layout, only to be read."""
+    weights = reference("imagebind_small", "imagebind").weights
+    path = tmp_path_factory.mktemp("imagebind") / "imagebind_huge.pth"
+    torch.save({name: tensor for name, tensor in weights.items() if ".audio." in name}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory) -> Path:
     """Twelve mp4 files with sound in AVSync15's layout, only to be read; see clip_files.py.
 

@@ -1,27 +1,70 @@
 """Every recipe in experiments/ runs: two steps, stopped, continued to four, as if never stopped."""
 
+import shutil
+
 import pytest
+import torch
 import yaml
-from training.runs_for_tests import ROOT, TINY, assert_same, checkpoint, only_run
+from training.runs_for_tests import RECIPE, ROOT, TINY, assert_same, checkpoint, only_run
 
 from asva_lightning.cli import main
 
-RECIPES = sorted((ROOT / "experiments").rglob("*.yaml"))
-TINY_SYNC = ROOT / "tests" / "tiny_sync.yaml"
+EXPERIMENTS = ROOT / "experiments"
+ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
+SWEEPS = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
+RECIPES = sorted({*EXPERIMENTS.rglob("*.yaml")} - {*ABLATIONS, *SWEEPS})
+PUBLISHED, TINY_SYNC = ROOT / "tests" / "tiny_published.yaml", ROOT / "tests" / "tiny_sync.yaml"
 
 
-def overlay(recipe):
-    """What makes a recipe small; it depends on the task."""
-    task = yaml.safe_load(recipe.read_text(encoding="utf-8")).get("model", {}).get("class_path", "")
-    return TINY_SYNC if task.endswith("SyncTask") else TINY
+def name_of(path) -> str:
+    return str(path.relative_to(EXPERIMENTS))
+
+
+@pytest.fixture(scope="module")
+def weights(stable_diffusion, imagebind_audio):
+    """The words that put miniatures in place of the pretrained networks."""
+    args, folder = "--model.init_args.{}.init_args", stable_diffusion
+    return [
+        f"{args.format('denoiser')}.folder={folder}",
+        f"{args.format('conditioner')}.codec.init_args.folder={folder}",
+        f"{args.format('conditioner')}.text.init_args.folder={folder}",
+        f"{args.format('conditioner')}.audio.init_args.weights={imagebind_audio}",
+    ]
+
+
+def small(recipe, weights) -> list[str]:
+    """What makes a recipe small; it depends on what it trains."""
+    model = yaml.safe_load(recipe.read_text(encoding="utf-8"))["model"]
+    if model["class_path"].endswith("SyncTask"):
+        return [f"--config={TINY_SYNC}"]
+    if model["init_args"]["denoiser"]["class_path"].endswith("from_stable_diffusion"):
+        return [f"--config={PUBLISHED}", *weights]
+    return [f"--config={TINY}", "--data.format.height=32", "--data.format.width=32"]
+
+
+@pytest.fixture(scope="module")
+def shards_of(synth_shards, weights, tmp_path_factory):
+    """The shards that a recipe trains on, in small."""
+
+    def shards(recipe):
+        if "evaluation_shards" not in yaml.safe_load(recipe.read_text(encoding="utf-8"))["data"]:
+            return [f"--data.shards={synth_shards}"]
+        encoded = tmp_path_factory.mktemp("encoded") / "shards"
+        main(["shards", "encode", str(synth_shards), str(encoded), f"--config={recipe}", f"--config={PUBLISHED}",
+              *weights])  # fmt: skip
+        return [f"--data.shards={encoded}", f"--data.evaluation_shards={synth_shards}"]
+
+    return shards
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(ROOT / "experiments")))
-def test_a_recipe_trains_and_resumes(recipe, synth_shards, tmp_path):
+@pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
+def test_a_recipe_trains_and_resumes(recipe, shards_of, weights, tmp_path):
+    data = shards_of(recipe)
+
     def fit(root: str, steps: int) -> None:
-        main(["fit", f"--config={recipe}", f"--config={overlay(recipe)}", f"--data.shards={synth_shards}",
-              f"--run.root={tmp_path / root}", f"--trainer.max_steps={steps}"])  # fmt: skip
+        main(["fit", f"--config={recipe}", *small(recipe, weights), *data, f"--run.root={tmp_path / root}",
+              f"--trainer.max_steps={steps}"])  # fmt: skip
 
     fit("stopped", 2)
     fit("stopped", 4)
@@ -31,10 +74,58 @@ def test_a_recipe_trains_and_resumes(recipe, synth_shards, tmp_path):
         assert_same(stopped.get(part), whole.get(part), part)  # not every task has an average
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(ROOT / "experiments")))
+@pytest.mark.slow
+@pytest.mark.parametrize("overlay", ABLATIONS, ids=name_of)
+def test_an_ablation_trains_and_is_another_run(overlay, synth_shards, tmp_path):
+    main(["fit", f"--config={RECIPE}", f"--config={TINY}", f"--config={overlay}", f"--data.shards={synth_shards}",
+          f"--run.root={tmp_path}", "--trainer.callbacks=null", "--run.validate_every=null",
+          "--trainer.max_steps=1"])  # fmt: skip
+    run = only_run(tmp_path)
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    differs = yaml.safe_load(overlay.read_text(encoding="utf-8"))
+    assert_within(differs, config)
+
+
+def assert_within(part, whole) -> None:
+    """Whether a tree of settings says what an overlay says."""
+    for key, value in part.items():
+        if isinstance(value, dict):
+            assert_within(value, whole[key])
+        else:
+            assert whole[key] == value, key
+
+
+@pytest.mark.slow
+def test_the_second_stage_begins_with_the_weights_of_the_first(synth_shards, weights, tmp_path, capsys):
+    stages = EXPERIMENTS / "staged"
+
+    def fit(stage: str, folder, steps: int, *more: str) -> None:
+        main(["fit", f"--config={stages / stage}", f"--config={PUBLISHED}", *weights, f"--data.shards={synth_shards}",
+              f"--run.folder={folder}", f"--trainer.max_steps={steps}", "--trainer.callbacks=null",
+              "--run.validate_every=null", *more])  # fmt: skip
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    fit("1_noisy.yaml", first, 2)
+    begin = (f"--model.init_args.init_from={first}", "--run.save_every=1")
+    still = "--model.init_args.optimizer.init_args.lr=0"
+    fit("2_clean.yaml", second, 1, *begin, still)
+    average = checkpoint(first, 2)["average"]["parameters"]
+    begun = checkpoint(second, 1)["state_dict"]
+    assert average
+    for name, weight in average.items():
+        assert torch.equal(begun[name], weight), name
+    assert checkpoint(second, 1)["average"]["updates"] == 1
+    shutil.rmtree(first)  # a run that has begun needs the other one no more
+    fit("2_clean.yaml", second, 2, *begin, still)
+    with pytest.raises(SystemExit):
+        fit("2_clean.yaml", tmp_path / "third", 1, *begin)
+    assert f"model.init_from {first} does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=name_of)
 def test_a_recipe_says_what_it_is(recipe):
     lines = recipe.read_text(encoding="utf-8").splitlines()
     comment = "\n".join(line for line in lines if line.startswith("#"))
     assert lines[0].startswith("# ")
-    for word in ("Run:", "Needs:", "Expect:"):
+    for word in ("Shows:", "Run:", "Needs:", "Expect:"):
         assert word in comment

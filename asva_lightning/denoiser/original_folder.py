@@ -55,8 +55,8 @@ def save_original(unet: nn.Module, folder: Path) -> None:
     anatomy: Any = unet.anatomy
     if anatomy.departures:
         raise WeightsError(
-            f"The published layout has no place for a network with another anatomy ({', '.join(anatomy.departures)}). Export "
-            "it as a diffusers folder instead: --layout diffusers."
+            f"The published layout has no place for a network with another anatomy ({', '.join(anatomy.departures)}). "
+            "Export it as a diffusers folder instead: --layout diffusers."
         )
     config = {"_class_name": ORIGINAL.class_name} | config_to_original(unet.config)  # type: ignore[arg-type]
     tensors = {name: tensor.contiguous() for name, tensor in unet.state_dict().items()}

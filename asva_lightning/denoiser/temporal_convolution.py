@@ -25,16 +25,34 @@ class FrameLookup(nn.Linear):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Look up for every frame of ``clips (b, f, c, h, w)``."""
-        first = clips[:, 0]
-        previous = torch.cat([first[:, None], clips[:, :-1]], dim=1)
-        if not self.first_frame:
-            both = torch.cat([previous, clips], dim=2).flatten(0, 1)
-            return conv2d(both, self.weight[..., None, None], self.bias).unflatten(0, clips.shape[:2])
+        of_previous, of_same = self.weight[:, -2 * self.out_features :].chunk(2, dim=1)
+        # Both products are made of each frame once, and that of the previous frame is shifted afterwards: two frames
+        # side by side would be a copy of twice the size, kept for the backward pass.
+        both = conv2d(clips.flatten(0, 1), torch.cat([of_previous, of_same])[..., None, None])
+        previous, same = both.unflatten(0, clips.shape[:2]).chunk(2, dim=2)
         # The product with the first frame is the same for all frames of a clip, so it is made once.
-        of_first, of_others = self.weight.split([self.out_features, 2 * self.out_features], dim=1)
-        constant = conv2d(first, of_first[..., None, None], self.bias)
-        changing = conv2d(torch.cat([previous, clips], dim=2).flatten(0, 1), of_others[..., None, None])
-        return constant[:, None] + changing.unflatten(0, clips.shape[:2])
+        constant = self._of_first(clips[:, 0])
+        return constant + same + delayed(previous, both.is_contiguous(memory_format=torch.channels_last))
+
+    def _of_first(self, first: Tensor) -> Tensor:
+        """What the first frame ``(b, c, h, w)`` adds to every frame, ``(b, 1, c, h, w)``, and the bias."""
+        assert self.bias is not None
+        if not self.first_frame:
+            return self.bias[:, None, None]
+        of_first = self.weight[:, : self.out_features]
+        return conv2d(first, of_first[..., None, None], self.bias)[:, None]
+
+
+def delayed(clips: Tensor, channels_last: bool) -> Tensor:
+    """Clips ``(b, f, c, h, w)`` one frame late: the first frame stands twice, the last one is left out.
+
+    Args:
+        clips: The clips.
+        channels_last: Whether the frames lie in memory with their channels last; the result's then do, too.
+    """
+    if channels_last:
+        return delayed(clips.permute(0, 1, 3, 4, 2), False).permute(0, 1, 4, 2, 3)
+    return torch.cat([clips[:, :1], clips[:, :-1]], dim=1)
 
 
 class TemporalConv2d(nn.Conv2d):

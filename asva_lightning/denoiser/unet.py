@@ -46,6 +46,9 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
             ``all`` trains everything, for networks that start from nothing.
         anatomy: Which parts the network has; those of the method if not given.
 
+    Attributes:
+        memory_format: How pictures lie in memory inside the network; what the first layer is given, all others keep.
+
     Raises:
         ConfigurationError: If channels do not divide by heads or groups, the levels do not match, or the anatomy leaves
             nothing to train.
@@ -56,6 +59,7 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         "from_original_folder.folder": "avsyncd_avsync15",
     }
     _supports_gradient_checkpointing = True
+    memory_format: torch.memory_format = torch.contiguous_format
 
     @register_to_config
     def __init__(
@@ -177,7 +181,8 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         """What :meth:`forward` does with prepared conditions; ``torch.compile`` makes one graph of it."""
         batch, _, frames, _, _ = sample.shape
         time = self._time(timestep.expand(batch), conditions.frame_times, frames, sample.dtype)
-        images = self.conv_in(sample.transpose(1, 2).flatten(0, 1), frames)
+        images = sample.transpose(1, 2).flatten(0, 1).contiguous(memory_format=self.memory_format)
+        images = self.conv_in(images, frames)
         kept = [images]
         for level in self.down_blocks:
             images, results = level(images, time, conditions, frames)

@@ -23,6 +23,7 @@ from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.lock import RunLock
 from asva_lightning.runs.preemption import Preemption
 from asva_lightning.training.callbacks import ProgressLines, SaveAndStop, SkippedClips
+from asva_lightning.training.interpolations import register_interpolations
 from asva_lightning.training.metrics_logger import MetricsLogger
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class ExperimentCLI(LightningCLI):
     def __init__(self, args: list[str], preemption: Preemption | None, held: ExitStack) -> None:
         # Interpolations are resolved last, so that they follow overrides and later files.
         set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+        register_interpolations()
         self.preemption = preemption
         self.held = held
         super().__init__(
@@ -123,15 +125,18 @@ class ExperimentCLI(LightningCLI):
         self.folder = self._open_folder(config)
         config.trainer.default_root_dir = str(self.folder.path)
 
-    def _open_folder(self, config: Namespace) -> RunFolder:
+    def named_by(self) -> dict[str, Any]:
+        """The resolved settings, as far as they name the run; the same for every subcommand."""
         self._dump_config()
-        counted = {key: self.config_dump.get(key) for key in ("seed_everything", "trainer", "model", "data")}
+        return {key: self.config_dump.get(key) for key in ("seed_everything", "trainer", "model", "data", "run")}
+
+    def _open_folder(self, config: Namespace) -> RunFolder:
         training = self.subcommand == "fit"
         given = os.environ.get(FOLDER_VARIABLE) or self.options.folder
         run = open_run(
             Path(self.options.root),
             self.options.name,
-            counted | {"run": self.config_dump["run"]},
+            self.named_by(),
             folder=Path(given) if given else None,
             fresh=self.options.fresh and training,
             writes=training and _is_rank_zero(),

@@ -15,16 +15,23 @@ from asva_lightning.errors import WeightsError
 def digests_of_frozen(denoiser: AVSyncUNet, conditioner: Conditioner) -> dict[str, str]:
     """A digest of the frozen weights of each network that has some, by the name of its component.
 
+    An encoder that the denoiser does not look at is left out: it may be one with random weights that is not trained.
+
     To be called before a strategy spreads parameters over devices. It reads every frozen weight once, about a second
     for each GB.
     """
+    looked_at = {"audio_encoder": denoiser.anatomy.audio, "text_encoder": denoiser.anatomy.text}
     networks = {"unet": denoiser, **components_of(conditioner)}
+    networks = {name: network for name, network in networks.items() if looked_at.get(name, True)}
     modules = {name: network for name, network in networks.items() if isinstance(network, nn.Module)}
-    frozen = {
-        name: [(key, value) for key, value in module.named_parameters() if not value.requires_grad]
-        for name, module in modules.items()
-    }
-    return {name: _digest(tensors) for name, tensors in frozen.items() if tensors}
+    digests = {name: digest_of_frozen(module) for name, module in modules.items()}
+    return {name: digest for name, digest in digests.items() if digest}
+
+
+def digest_of_frozen(network: nn.Module) -> str:
+    """A digest of the frozen weights of one network; empty if it has none."""
+    frozen = [(name, value) for name, value in network.named_parameters() if not value.requires_grad]
+    return _digest(frozen) if frozen else ""
 
 
 def compare_frozen(trained_on: Mapping[str, str], present: Mapping[str, str], where: str) -> None:

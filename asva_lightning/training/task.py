@@ -19,9 +19,13 @@ from asva_lightning.diffusion.generate import clip_name, write_animation
 from asva_lightning.encoders import Conditioner, drop
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
+from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.accumulation import count_batches_anew
+from asva_lightning.training.compute import Compute
 from asva_lightning.training.ema import ExponentialMovingAverage
+from asva_lightning.training.encode_fingerprint import check_encoded
 from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
+from asva_lightning.training.init_from import begin_with
 from asva_lightning.training.schedules import stepped
 
 
@@ -43,6 +47,8 @@ class AnimationTask(pl.LightningModule):
         audio_drop: Share of clips that are trained without their sound.
         text_drop: Share of clips that are trained without their text.
         seed: Seed of all randomness of training and sampling.
+        compute: How the denoiser is computed, for less time or memory; the plain way if not given.
+        init_from: Another run, or a checkpoint of it, whose trained weights this training starts from.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class AnimationTask(pl.LightningModule):
         audio_drop: float = 0.2,
         text_drop: float = 0.0,
         seed: int = 0,
+        compute: Compute | None = None,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         for name, share in (("audio_drop", audio_drop), ("text_drop", text_drop)):
@@ -74,6 +82,8 @@ class AnimationTask(pl.LightningModule):
         self.audio_drop = audio_drop
         self.text_drop = text_drop
         self.seed = seed
+        self.compute = compute or Compute()
+        self.init_from = init_from
         self.validation_loss = MeanMetric()
         self.strict_loading = False  # checkpoints hold trained parameters only
         self._restored_average: dict[str, Any] | None = None
@@ -97,8 +107,16 @@ class AnimationTask(pl.LightningModule):
         return self.trainer.global_step if self.trainer.state.fn == "fit" else self._loaded_step
 
     def setup(self, stage: str) -> None:
-        """Take the digests of what is not trained, while this process still has all of it."""
+        """Take the digests of what is not trained, while this process still has all of it; prepare the denoiser."""
         self._frozen = digests_of_frozen(self.denoiser, self.conditioner)
+        check_encoded(getattr(self.trainer, "datamodule", None), self.conditioner, self._frozen)
+        self.compute.apply(self.denoiser)
+        if stage == "fit" and self.init_from is not None and not self._begun():
+            begin_with(self, self.init_from, self._frozen)
+
+    def _begun(self) -> bool:
+        """Whether this run has a checkpoint of its own, which says more than that of another run."""
+        return RunFolder(Path(self.trainer.default_root_dir)).latest_checkpoint() is not None
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the trained parameters."""

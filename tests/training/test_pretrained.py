@@ -15,15 +15,7 @@ from asva_lightning.denoiser import AVSyncUNet
 PARTS = {"unet", "vae", "audio_encoder", "text_encoder"}
 
 
-@pytest.fixture(scope="module")
-def imagebind(reference, tmp_path_factory):
-    weights = reference("imagebind_small", "imagebind").weights
-    path = tmp_path_factory.mktemp("imagebind") / "imagebind_huge.pth"
-    torch.save({name: tensor for name, tensor in weights.items() if ".audio." in name}, path)
-    return path
-
-
-def overlay(folder, stable_diffusion, imagebind):
+def overlay(folder, stable_diffusion, imagebind_audio):
     """The method's networks in place of the quickstart's."""
     of = "asva_lightning.encoders"
     model = {
@@ -34,7 +26,10 @@ def overlay(folder, stable_diffusion, imagebind):
         "conditioner": {
             "init_args": {
                 "codec": {"class_path": f"{of}.AutoencoderCodec", "init_args": {"folder": str(stable_diffusion)}},
-                "audio": {"class_path": f"{of}.ImageBindAudio", "init_args": {"weights": str(imagebind), "heads": 4}},
+                "audio": {
+                    "class_path": f"{of}.ImageBindAudio",
+                    "init_args": {"weights": str(imagebind_audio), "heads": 4},
+                },
                 "text": {"class_path": f"{of}.ClipText", "init_args": {"folder": str(stable_diffusion)}},
             }
         },
@@ -45,11 +40,14 @@ def overlay(folder, stable_diffusion, imagebind):
 
 
 @pytest.fixture(scope="module")
-def run(synth_shards, stable_diffusion, imagebind, tmp_path_factory):
+def run(synth_shards, stable_diffusion, imagebind_audio, tmp_path_factory):
     root = tmp_path_factory.mktemp("pretrained")
     # An override on top: class methods and linked settings do not get on in every version of the parser.
     return fit(
-        synth_shards, root / "runs", overlay(root, stable_diffusion, imagebind), "--model.init_args.audio_drop=0.3"
+        synth_shards,
+        root / "runs",
+        overlay(root, stable_diffusion, imagebind_audio),
+        "--model.init_args.audio_drop=0.3",
     )
 
 
@@ -80,7 +78,7 @@ def test_it_is_exported_with_what_it_stands_on(run, stable_diffusion, tmp_path):
     assert (tmp_path / "theirs" / "modules" / "audio_encoder" / "config.json").is_file()
 
 
-def test_other_pretrained_weights_are_noticed(run, synth_shards, stable_diffusion, imagebind, tmp_path, capsys):
+def test_other_pretrained_weights_are_noticed(run, synth_shards, stable_diffusion, imagebind_audio, tmp_path, capsys):
     other = shutil.copytree(stable_diffusion, tmp_path / "other")
     file = other / "vae" / "diffusion_pytorch_model.safetensors"
     content = bytearray(file.read_bytes())
@@ -88,7 +86,7 @@ def test_other_pretrained_weights_are_noticed(run, synth_shards, stable_diffusio
     file.write_bytes(content)
     with pytest.raises(SystemExit) as stop:
         main(
-            words("fit", synth_shards, tmp_path, overlay(tmp_path, other, imagebind), f"--run.folder={run}",
+            words("fit", synth_shards, tmp_path, overlay(tmp_path, other, imagebind_audio), f"--run.folder={run}",
                   "--trainer.max_steps=4")
         )  # fmt: skip
     assert stop.value.code == 1

@@ -1,0 +1,50 @@
+"""Compute: the same training for less time or less memory."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from asva_lightning.denoiser import AVSyncUNet
+from asva_lightning.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How the denoiser is computed. What it learns stays the same, up to the order of float sums.
+
+    Ratios to the plain path: benchmarks/results/denoiser.md. For bf16 or fp16, set ``trainer.precision``.
+
+    Args:
+        compile: Backend of ``torch.compile`` for the denoiser, as one graph: ``inductor`` (needs a C++ compiler, and
+            Triton on a GPU); nothing is compiled if not given. The first step, and the first sample, take longer.
+        activation_checkpointing: Keep for the backward pass only what enters each residual block and transformer, and
+            compute the rest once more.
+        channels_last: Lay pictures out in memory with their channels last. On a CPU, and on a GPU in half precision,
+            convolutions may be faster.
+    """
+
+    compile: str | None = None
+    activation_checkpointing: bool = False
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.compile is not None and self.compile not in torch.compiler.list_backends(exclude_tags=()):
+            known = ", ".join(torch.compiler.list_backends())
+            raise ConfigurationError(
+                f"compute.compile is a backend of torch.compile such as inductor, not {self.compile!r}. Known: {known}."
+            )
+
+    def apply(self, denoiser: AVSyncUNet) -> None:
+        """Prepare a network; to do it again changes nothing."""
+        if self.activation_checkpointing:
+            # Not the function that diffusers brings: the compiler warns of what it asks on every call.
+            denoiser.enable_gradient_checkpointing(partial(checkpoint, use_reentrant=False))
+        if self.channels_last:
+            # The weights stay as they are: optimizers, averages and ZeRO take them for flat rows of numbers.
+            denoiser.memory_format = torch.channels_last
+        if self.compile is not None and "predict" not in vars(denoiser):
+            compiled: Any = torch.compile(denoiser.predict, backend=self.compile, fullgraph=True, dynamic=False)
+            vars(denoiser)["predict"] = compiled

@@ -1,0 +1,33 @@
+"""What a recipe may write as ``${...}`` besides the names of its own settings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from asva_lightning.data.mixture import BareShards, open_shards
+from asva_lightning.errors import ConfigurationError
+
+
+def register_interpolations() -> None:
+    """Make ``${class_texts:${data.shards}}`` known to the parser: the class texts of shards, sorted.
+
+    The texts themselves stand in the configuration that the run folder keeps, so a run can be opened without its shards.
+    """
+    OmegaConf.register_resolver("class_texts", class_texts, replace=True)
+
+
+def class_texts(shards: str | Sequence[str]) -> Any:
+    """The class texts that the manifests of some shards name.
+
+    Raises:
+        ConfigurationError: If the shards have no manifest.
+        ShardsError: If they are missing or damaged.
+    """
+    opened = open_shards(shards if isinstance(shards, str) else list(shards))
+    if isinstance(opened, BareShards):
+        raise ConfigurationError(
+            f"{opened.shards[0]} has no manifest that names class texts. List them in the recipe in place of "
+            "${class_texts:...}."
+        )
+    return sorted({text for dataset in opened.datasets for text in dataset.description["texts"].values()})
