@@ -7,10 +7,10 @@ from functools import cached_property
 from itertools import groupby
 from typing import Protocol
 
-import numpy as np
 from torch.utils.data import Dataset as TorchDataset
 
 from asva_lightning.data.batch import BadClip, ClipBatch, ClipSample
+from asva_lightning.data.encoded_clip import EncodedClip, read_encoded
 from asva_lightning.data.manifest import SampleRecord
 from asva_lightning.data.order import sample_at, substitute_at
 from asva_lightning.data.quarantine import Quarantine
@@ -18,7 +18,7 @@ from asva_lightning.data.randomness import Purpose, numpy_generator
 from asva_lightning.data.storage import read_bytes
 from asva_lightning.data.watchdog import note_done, note_reading
 from asva_lightning.errors import MediaError
-from asva_lightning.media import ClipFormat, read_clip
+from asva_lightning.media import Clip, ClipFormat, read_clip
 
 MAX_ATTEMPTS = 10
 """So many bad clips in a row mean that the data, not a clip, is at fault."""
@@ -44,9 +44,23 @@ class ClipReader:
 
     Args:
         format: What a clip is.
+        audio_step: Seconds from one start with known audio tokens to the next, where clips are to come with them.
     """
 
     format: ClipFormat
+    audio_step: float | None = None
+
+    def start(self, sample: SampleRecord, share: float) -> float:
+        """Where a clip starts in a sample, in seconds.
+
+        Args:
+            sample: The sample.
+            share: From 0, the first start that there is, to 1, the last; in between every start is as likely.
+        """
+        if self.audio_step is None:
+            return share * max(0.0, sample.seconds - self.format.seconds)
+        starts = max(1, sample.tensors["audio"].shape[0])
+        return min(int(share * starts), starts - 1) * self.audio_step
 
     def read(self, sample: SampleRecord, start: float, position: int, flip: bool = False) -> ClipSample:
         """Read the clip that starts ``start`` seconds into a sample.
@@ -56,11 +70,16 @@ class ClipReader:
         """
         note_reading(f"{sample.key} in {sample.address}")
         try:
-            clip = read_clip(open_member(sample), self.format, start)
+            if sample.tensors:
+                clip: Clip | EncodedClip = read_encoded(sample, self.format, start, flip, self.audio_step)
+            else:
+                clip = read_clip(open_member(sample), self.format, start)
         finally:
             note_done()
-        pixels = clip.pixels.flip(-1) if flip else clip.pixels
-        return ClipSample(pixels, clip.waveform, sample.text, sample.category, sample.key, position, start)
+        about = sample.text, sample.category, sample.key, position, start
+        if isinstance(clip, EncodedClip):
+            return ClipSample(None, clip.waveform, *about, latents=clip.latents, audio=clip.audio)
+        return ClipSample(clip.pixels.flip(-1) if flip else clip.pixels, clip.waveform, *about)
 
 
 def open_member(sample: SampleRecord) -> MemberBytes:
@@ -70,6 +89,8 @@ def open_member(sample: SampleRecord) -> MemberBytes:
         MediaError: If the shard cannot be read, ends before the sample does, or the file is gigantic.
     """
     name = f"{sample.address}:{sample.key}.{sample.media}"
+    if sample.tensors:
+        raise MediaError(name, "holds latents, no picture and sound; look at the shards that these were encoded from")
     if sample.size > LARGEST:
         raise MediaError(name, f"is {sample.size / 2**30:.1f} GiB large, more than 1 GiB; cut it into clips")
     try:
@@ -124,8 +145,7 @@ class TrainingClips(TorchDataset[ClipSample | NoGoodClip]):
             if sample in self.quarantine:
                 continue
             random = numpy_generator(self.seed, Purpose.CROP, position, attempt)
-            latest = max(0.0, sample.seconds - self.reader.format.seconds)
-            start, flip = random.uniform(0, latest), bool(random.random() < self.flip)
+            start, flip = self.reader.start(sample, random.random()), bool(random.random() < self.flip)
             try:
                 return _with_bad(self.reader.read(sample, start, position, flip), bad)
             except MediaError as error:
@@ -170,8 +190,7 @@ class FixedClips(TorchDataset[ClipSample | NoGoodClip]):
             sample, turn = self.samples[place // self.clips_per_sample], place % self.clips_per_sample
             if sample in self.quarantine:
                 continue
-            latest = max(0.0, sample.seconds - self.reader.format.seconds)
-            start = float(np.linspace(0, latest, self.clips_per_sample)[turn]) if self.clips_per_sample > 1 else 0.0
+            start = self.reader.start(sample, turn / max(1, self.clips_per_sample - 1))
             try:
                 return _with_bad(self.reader.read(sample, start, number), bad, real=position >= 0 and attempt == 0)
             except MediaError as error:

@@ -5,9 +5,10 @@ import os
 
 import lightning.pytorch as pl
 
-from asva_lightning.data.batch import ClipBatch
+from asva_lightning.data.batch import NO_PIXELS, ClipBatch
 from asva_lightning.data.build import build, is_built
 from asva_lightning.data.clips import ClipReader, FixedClips, TrainingClips
+from asva_lightning.data.encoded_shards import EncodedShards
 from asva_lightning.data.loader import FixedLoader, Reading, TrainingLoader
 from asva_lightning.data.manifest import Dataset, SampleRecord
 from asva_lightning.data.mixture import BareShards, Mixture, open_shards
@@ -44,6 +45,7 @@ class ClipDataModule(pl.LightningDataModule):
         evaluation_shards: Where the clips of validation and test are, if not in ``shards``.
         quarantine: List of clips that are not to be opened: ``bad_clips.jsonl`` of an earlier run.
         stall_seconds: How long to wait for a batch before the clip that hangs is named and the run ends.
+        encode_audio: Encode the sound while training even if the shards hold its tokens; clips then start anywhere.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class ClipDataModule(pl.LightningDataModule):
         evaluation_shards: str | list[str] | None = None,
         quarantine: str | None = None,
         stall_seconds: float = 600.0,
+        encode_audio: bool | None = None,
     ) -> None:
         super().__init__()
         self.shards = shards
@@ -73,6 +76,7 @@ class ClipDataModule(pl.LightningDataModule):
         self.clips_per_sample = clips_per_sample
         self.validation_split = validation_split
         self.generator = generator
+        self.encode_audio = bool(encode_audio)
         self._quarantine_list = quarantine
         self._training: TrainingLoader | None = None
         self._fitting: dict[tuple[str, str], list[SampleRecord]] = {}
@@ -129,6 +133,30 @@ class ClipDataModule(pl.LightningDataModule):
         if self.evaluation_shards is not None or isinstance(opened, Mixture):
             evaluated = self._evaluated()
             self._samples(evaluated, self._fixed_split(evaluated, stage))
+        for encoded in self.encoded_shards():
+            encoded.check_format(self.format, audio=not self.encode_audio)
+
+    def encoded_shards(self) -> list[EncodedShards]:
+        """Those of the shards for training and evaluation that hold latents in place of media files.
+
+        Raises:
+            ConfigurationError: If a mixture holds both, or latents of several kinds.
+        """
+        named = [open_shards(self.shards)]
+        if self.evaluation_shards is not None:
+            named.append(self._evaluated())
+        told = [EncodedShards.of_mixture(opened) for opened in named if isinstance(opened, Mixture)]
+        return [encoded for encoded in told if encoded is not None]
+
+    def check_pixels(self) -> None:
+        """Refuse to go on where the clips of validation and test have no pixels, for those who need them.
+
+        Raises:
+            ConfigurationError: If the shards hold latents.
+        """
+        encoded = EncodedShards.of_mixture(self._evaluated())
+        if encoded is not None:
+            raise ConfigurationError(f"{NO_PIXELS} They are {encoded.shards}.")
 
     def train_dataloader(self) -> TrainingLoader:
         """The endless stream of this rank."""
@@ -140,7 +168,7 @@ class ClipDataModule(pl.LightningDataModule):
             )
         else:
             samples = self._samples(opened, "train")
-            clips = TrainingClips(ClipReader(self.format), samples, self.seed, self.flip, self._quarantine())
+            clips = TrainingClips(self._reader(opened), samples, self.seed, self.flip, self._quarantine())
         self._training = TrainingLoader(clips, self._micro_batch(), self._rank, self._world_size, self.reading)
         return self._training
 
@@ -161,7 +189,7 @@ class ClipDataModule(pl.LightningDataModule):
         evaluated = self._evaluated()
         samples = self._samples(evaluated, self._fixed_split(evaluated, stage))
         count = clips_per_sample or self.clips_per_sample
-        return FixedClips(ClipReader(self.format), samples, count, self._quarantine())
+        return FixedClips(self._reader(evaluated), samples, count, self._quarantine())
 
     def fixed_loader(self, stage: str) -> FixedLoader:
         """Those clips of a stage that this rank takes."""
@@ -208,6 +236,10 @@ class ClipDataModule(pl.LightningDataModule):
                 "validation, test and sampling."
             )
         return opened
+
+    def _reader(self, opened: Mixture) -> ClipReader:
+        encoded = EncodedShards.of_mixture(opened)
+        return ClipReader(self.format, None if encoded is None or self.encode_audio else encoded.audio_step)
 
     def _quarantine(self) -> Quarantine:
         return Quarantine() if self._quarantine_list is None else Quarantine.read(self._quarantine_list)

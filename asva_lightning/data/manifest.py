@@ -4,11 +4,12 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from asva_lightning.data.storage import check_address, exists, join, missing, read_text
+from asva_lightning.data.stored_tensor import StoredTensor, fault_of, stored
 from asva_lightning.errors import ShardsError
 
 DATASET_FILE = "dataset.json"
@@ -31,6 +32,7 @@ class SampleRecord:
         fps: Frames a second of the source.
         extra: Whatever else the source knows (times of events, boxes of objects).
         sha256: Checksum of those bytes, in hexadecimal digits; empty in manifests that do not have it.
+        tensors: Where each tensor lies in the shard, of samples that hold latents in place of a media file.
         folder: Where the manifest was read; not written into it.
     """
 
@@ -45,6 +47,7 @@ class SampleRecord:
     fps: float
     extra: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    tensors: Mapping[str, StoredTensor] = field(default_factory=dict)
     folder: str = field(default="", compare=False)
 
     @property
@@ -142,6 +145,8 @@ def write_split(folder: Path, split: str, samples: Iterable[SampleRecord]) -> No
     for sample in samples:
         line = asdict(sample)
         del line["folder"]
+        if not sample.tensors:
+            del line["tensors"]
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
 
@@ -156,7 +161,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("key", "shard", "media", "text", "category", "sha256"), str),
     **dict.fromkeys(("offset", "size"), int),
     **dict.fromkeys(("seconds", "fps"), (int, float)),
-    "extra": dict,
+    **dict.fromkeys(("extra", "tensors"), dict),
 }
 _NAMES = {kept.name for kept in fields(SampleRecord)} - {"folder"}
 
@@ -173,7 +178,7 @@ def _record(line: str, path: str, number: int, folder: str) -> SampleRecord:
     fault = _fault(record)
     if fault:
         raise ShardsError(f"{path}, line {number} {fault}.")
-    return record
+    return replace(record, tensors={name: stored(described) for name, described in read.get("tensors", {}).items()})
 
 
 def _fault(record: SampleRecord) -> str:
@@ -190,6 +195,9 @@ def _fault(record: SampleRecord) -> str:
         return f"places its media at byte {record.offset}, {record.size} bytes long. Build the shards again"
     if not (math.isfinite(record.seconds) and record.seconds >= 0 and math.isfinite(record.fps) and record.fps >= 0):
         return f"is not a sample: seconds {record.seconds}, fps {record.fps}. Build the shards again"
+    for name, described in record.tensors.items():
+        if fault := fault_of(name, described, record.offset, record.size):
+            return f"{fault}. Encode the shards again"
     return ""
 
 

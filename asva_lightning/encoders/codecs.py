@@ -26,7 +26,6 @@ class LatentCodec(nn.Module, ABC):
     channels: int
     factor: int
 
-    @abstractmethod
     def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
         """Encode clips ``(b, 3, f, h, w)`` into latents ``(b, c, f, h / factor, w / factor)``.
 
@@ -34,6 +33,46 @@ class LatentCodec(nn.Module, ABC):
             pixels: The clips.
             generators: One a clip, where the codec is to be sampled; without them the most likely latents are taken.
         """
+        return self.from_frames(*self.encode_frames(pixels), generators)
+
+    def encode_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What there is to be known of every frame by itself, which can be computed once and kept.
+
+        A codec whose latents of a frame depend on other frames, or on chance, has its own :meth:`encode` or
+        :meth:`from_frames`.
+
+        Args:
+            pixels: Clips ``(b, 3, f, h, w)``.
+
+        Returns:
+            Mean and standard deviation ``(b, f, c, h / factor, w / factor)`` of each frame's latents; no deviation
+            where there is nothing to sample.
+
+        Raises:
+            ConfigurationError: If the codec encodes clips as a whole.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} encodes clips as a whole, so its latents cannot be kept frame by frame. Train it "
+            "from pixels."
+        )
+
+    def from_frames(
+        self, mean: Tensor, deviation: Tensor | None, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        """Make latents of clips of what :meth:`encode_frames` knows of their frames.
+
+        Args:
+            mean: ``(b, f, c, h / factor, w / factor)``.
+            deviation: As large, or nothing.
+            generators: One a clip, where the latents are to be sampled.
+
+        Returns:
+            Latents ``(b, c, f, h / factor, w / factor)``.
+        """
+        if deviation is not None and generators is not None:
+            noise = [torch.randn(mean.shape[1:], generator=generator, device=mean.device) for generator in generators]
+            mean = mean + deviation * torch.stack(noise)
+        return mean.transpose(1, 2)
 
     @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
@@ -47,6 +86,12 @@ class LatentCodec(nn.Module, ABC):
     def component(self) -> nn.Module:
         """What a diffusers pipeline keeps of this codec."""
         return self
+
+    @property
+    def frame_settings(self) -> dict[str, Any]:
+        """Settings, besides weights, that :meth:`encode_frames` depends on; kept latents are known by them."""
+        config: Mapping[str, Any] = getattr(self, "config", {})
+        return {name: value for name, value in config.items() if not name.startswith("_")}
 
     def latent_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the latents of a picture.
@@ -83,12 +128,23 @@ class PixelCodec(LatentCodec, ModelMixin, ConfigMixin):  # type: ignore[misc]  #
         self.change = change
         self.register_buffer("_place", torch.zeros(()), persistent=False)  # a module without tensors has no device
 
-    def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
-        """Encode clips; there is nothing to sample."""
+    @property
+    def frame_settings(self) -> dict[str, Any]:
+        """The factor alone: ``change`` acts when frames are put together."""
+        return {"factor": self.factor}
+
+    def encode_frames(self, pixels: Tensor) -> tuple[Tensor, None]:
+        """Every frame as it is; there is nothing to sample."""
+        return pixel_unshuffle(pixels.transpose(1, 2), self.factor), None
+
+    def from_frames(
+        self, mean: Tensor, deviation: Tensor | None, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        """With ``change``, the frames after the first become their change from it."""
         if self.change is not None:
-            first = pixels[:, :, :1]
-            pixels = torch.cat([first, (pixels[:, :, 1:] - first) * self.change], dim=2)
-        return pixel_unshuffle(pixels.transpose(1, 2), self.factor).transpose(1, 2)
+            first = mean[:, :1]
+            mean = torch.cat([first, (mean[:, 1:] - first) * self.change], dim=1)
+        return super().from_frames(mean, deviation, generators)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Decode latents exactly; with ``change``, up to rounding."""
@@ -143,19 +199,19 @@ class AutoencoderCodec(LatentCodec):
         return self._network.network
 
     @torch.no_grad()
-    def encode(self, pixels: Tensor, generators: Sequence[torch.Generator] | None = None) -> Tensor:
-        """Encode clips: the mode of the posterior, or a sample where generators are given (as the method trains)."""
+    def encode_frames(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The posterior of every frame, without the scale."""
         network = self._network.on(pixels.device)
         frames = pixels.transpose(1, 2).flatten(0, 1).to(network.dtype)
         posteriors = [network.encode(part).latent_dist for part in frames.split(self.frames_at_once)]
         mean = torch.cat([posterior.mean for posterior in posteriors]).to(pixels.dtype).unflatten(0, (len(pixels), -1))
-        if generators is not None:
-            deviation = torch.cat([posterior.std for posterior in posteriors]).to(pixels.dtype).view_as(mean)
-            noise = torch.stack(
-                [torch.randn(mean.shape[1:], generator=generator, device=mean.device) for generator in generators]
-            )
-            mean = mean + deviation * noise
-        return self.scale * mean.transpose(1, 2)
+        return mean, torch.cat([posterior.std for posterior in posteriors]).to(pixels.dtype).view_as(mean)
+
+    def from_frames(
+        self, mean: Tensor, deviation: Tensor | None, generators: Sequence[torch.Generator] | None = None
+    ) -> Tensor:
+        """Scale the mode of the posterior, or a sample where generators are given (as the method trains)."""
+        return self.scale * super().from_frames(mean, deviation, generators)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:

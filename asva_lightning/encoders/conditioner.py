@@ -10,11 +10,11 @@ from asva_lightning.encoders.audio import AudioEncoder
 from asva_lightning.encoders.codecs import LatentCodec
 from asva_lightning.encoders.conditions import Conditions
 from asva_lightning.encoders.text import TextEncoder
-from asva_lightning.encoders.windows import FrameWindows, SegmentWindows
+from asva_lightning.encoders.windows import FrameWindows, SegmentWindows, mask_of
 
 
 class Conditioner(nn.Module):
-    """The only code that knows how a batch becomes latents, text tokens and audio tokens.
+    """The only code that knows how a batch becomes latents, text tokens and audio tokens, and which of them it brings.
 
     Args:
         codec: Pixels to latents and back.
@@ -44,23 +44,51 @@ class Conditioner(nn.Module):
         Returns:
             Latents ``(b, c, f, h, w)`` and conditions.
         """
-        latents = self.codec.encode(to_floats(batch.pixels), generators)
-        return latents, self.conditions(batch.waveform, batch.texts, batch.pixels.shape[2])
+        latents = self._latents(batch, generators)
+        return latents, self.conditions(batch.waveform, batch.texts, latents.shape[2], batch.audio)
 
-    def conditions(self, waveform: Tensor, texts: Sequence[str], frames: int) -> Conditions:
-        """Encode text and sound ``(b, samples)`` of clips of so many frames."""
-        tokens = self.audio(waveform)
-        mask = self._mask(frames, waveform.shape[-1]).to(tokens.device)
-        return Conditions(self.text(texts, waveform.device), tokens, mask)
+    def conditions(
+        self, waveform: Tensor, texts: Sequence[str], frames: int, audio: Tensor | None = None
+    ) -> Conditions:
+        """Encode text and sound ``(b, samples)`` of clips of so many frames.
+
+        Args:
+            waveform: The sound.
+            texts: Text of each clip.
+            frames: Number of frames.
+            audio: The tokens ``(b, m, d)`` of the sound, where they are known already.
+        """
+        mask = self.mask(frames, waveform.shape[-1])
+        if mask is None:
+            return Conditions(self.text(texts, waveform.device))
+        tokens = self.audio(waveform) if audio is None else audio.float()
+        return Conditions(self.text(texts, waveform.device), tokens, mask.to(tokens.device))
 
     def null(self, samples: int, frames: int, device: torch.device | None = None) -> Conditions:
         """Conditions of one clip, ``b = 1``, that say nothing: no text and no sound."""
         text = self.text([""], device)
-        mask = self._mask(frames, samples).to(text.device)
-        return Conditions(text, self.audio.null(samples).to(text.device), mask)
+        mask = self.mask(frames, samples)
+        if mask is None:
+            return Conditions(text)
+        return Conditions(text, self.audio.null(samples).to(text.device), mask.to(text.device))
 
-    def _mask(self, frames: int, samples: int) -> Tensor:
-        return self.windows(frames, self.audio.grid(samples), samples / self.audio.sample_rate)
+    def _latents(self, batch: ClipBatch, generators: Sequence[torch.Generator] | None) -> Tensor:
+        if batch.latents is None:
+            return self.codec.encode(to_floats(batch.pixels), generators)
+        mean, *deviation = batch.latents.float().unbind(1)
+        return self.codec.from_frames(mean, deviation[0] if deviation else None, generators)
+
+    def mask(self, frames: int, samples: int) -> Tensor | None:
+        """Which audio tokens each frame of a clip may attend to, ``(f, m)``; ``None`` where it hears nothing at all.
+
+        Args:
+            frames: Number of frames.
+            samples: Length of the sound.
+
+        Raises:
+            ConfigurationError: If the windows leave a frame without sound, or the encoder cannot hear so much of it.
+        """
+        return mask_of(self.windows, frames, self.audio.grids(samples), samples / self.audio.sample_rate)
 
 
 def to_floats(pixels: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
 from asva_lightning.data.batch import ClipSample
@@ -19,11 +18,11 @@ from asva_lightning.metrics.onsets import onset_times
 from asva_lightning.pages.run_page import write_run_page
 from asva_lightning.pages.strip import strip
 from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.callbacks.sampling import fixed_clips, pair_of, sample_together
+from asva_lightning.training.callbacks.sampling import AnimatesClips, fixed_clips, pair_of, sample_together
 from asva_lightning.training.task import AnimationTask
 
 
-class SampleVideos(Callback):
+class SampleVideos(AnimatesClips):
     """Writes ``samples/step_000500/<clip>.mp4`` with its sound, a strip, and the page of the run.
 
     Args:

@@ -1,10 +1,11 @@
 """What callbacks that sample have in common: fixed clips, the averaged weights, the work shared by all ranks."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import Callback
 
 from asva_lightning.data.batch import ClipSample
 from asva_lightning.data.datamodule import ClipDataModule
@@ -14,6 +15,26 @@ from asva_lightning.errors import ConfigurationError
 from asva_lightning.training.task import AnimationTask
 
 Value = TypeVar("Value")
+
+
+class AnimatesClips(Callback):
+    """A callback that animates fixed clips, and so needs their pixels.
+
+    Attributes:
+        stages: Where it does so; where there are no pixels, these do not begin.
+    """
+
+    stages: ClassVar[Sequence[str]] = ("fit",)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Look whether the clips have pixels, before anything costs time.
+
+        Raises:
+            ConfigurationError: If their shards hold latents.
+        """
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, ClipDataModule) and stage in self.stages:
+            data.check_pixels()
 
 
 def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> list[ClipSample]:

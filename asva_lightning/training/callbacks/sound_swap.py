@@ -8,7 +8,6 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import yaml
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from asva_lightning.data.batch import ClipSample
@@ -16,7 +15,7 @@ from asva_lightning.diffusion import Animation
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.results import Results
 from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.callbacks.sampling import fixed_clips, pair_of, sample_together
+from asva_lightning.training.callbacks.sampling import AnimatesClips, fixed_clips, pair_of, sample_together
 from asva_lightning.training.callbacks.sync_scores import judge
 from asva_lightning.training.task import AnimationTask
 
@@ -36,7 +35,7 @@ COLUMNS = {
 }
 
 
-class SoundSwap(Callback):
+class SoundSwap(AnimatesClips):
     """At the end of training, prints and keeps a table of scores on test clips.
 
     Rows: the true video; samples with the right sound; samples with the sound of another clip of the same kind; the

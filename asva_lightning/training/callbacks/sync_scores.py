@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
 
 from asva_lightning.data.batch import ClipSample
 from asva_lightning.diffusion import Animation
@@ -19,7 +18,7 @@ from asva_lightning.metrics.motion_correlation import MotionCorrelation
 from asva_lightning.metrics.onset_f1 import OnsetF1
 from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation
 from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.callbacks.sampling import fixed_clips, gather, pair_of, sample_together
+from asva_lightning.training.callbacks.sampling import AnimatesClips, fixed_clips, gather, pair_of, sample_together
 from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ def judge(
     return merge(gather(trainer, mine))
 
 
-class SyncScores(Callback):
+class SyncScores(AnimatesClips):
     """Animates fixed clips, judges how well they follow the sound, and logs ``sync/<measure>``.
 
     Args:
@@ -82,6 +81,8 @@ class SyncScores(Callback):
         test_clips: How many test clips to judge in ``test``; all if not given.
         measures: Name to measure; those that need no weights if not given.
     """
+
+    stages = ("fit", "test")
 
     def __init__(
         self,
