@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from asva_lightning.data.batch import BadClip, ClipBatch, ClipSample
-from asva_lightning.data.build import BuildReport, build
-from asva_lightning.data.sources import ClipItem, ClipSource, MadeClip, MediaFolder
+from asva_lightning.data.build import BuildReport, PartReport, build, build_part
+from asva_lightning.data.media_folder import MediaFolder
+from asva_lightning.data.media_table import Columns, MediaTable
+from asva_lightning.data.sources import ClipItem, ClipSource, MadeClip
 from asva_lightning.data.synthsync import SynthSync
 from asva_lightning.data.synthsync.source import SynthSyncSource
+from asva_lightning.data.vggsound import VGGSound
 
 if TYPE_CHECKING:
     from asva_lightning.data.datamodule import ClipDataModule
@@ -29,9 +32,14 @@ __all__ = [
     "ClipItem",
     "ClipSample",
     "ClipSource",
+    "Columns",
     "MadeClip",
     "MediaFolder",
+    "MediaTable",
+    "PartReport",
     "SynthSync",
     "SynthSyncSource",
+    "VGGSound",
     "build",
+    "build_part",
 ]

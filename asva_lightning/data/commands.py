@@ -3,21 +3,20 @@
 import json
 import logging
 import sys
-from argparse import ArgumentError
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from asva_lightning.data.build import Layout, build
+from asva_lightning.data.build import Layout, build, build_part
 from asva_lightning.data.manifest import Dataset
+from asva_lightning.data.media_folder import MediaFolder
+from asva_lightning.data.media_table import USUAL_COLUMNS, Columns
 from asva_lightning.data.mixture import BareShards, Mixture, open_shards
-from asva_lightning.data.sources import ClipSource, MediaFolder
+from asva_lightning.data.open_source import open_source
 from asva_lightning.data.storage import size_of
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.files import write_text
+from asva_lightning.media import ClipFormat, Encoding
 
 logger = logging.getLogger(__name__)
 
@@ -30,30 +29,64 @@ def build_shards(
     samples_per_shard: int = 128,
     test_share: float = MediaFolder.test_share,
     minimum_seconds: float = MediaFolder.minimum_seconds,
+    media: str | None = None,
+    columns: Columns = USUAL_COLUMNS,
+    height: int | None = None,
+    width: int | None = None,
+    gop: int = Encoding.gop,
+    quality: int = Encoding.quality,
+    sound_rate: int | None = ClipFormat.sample_rate,
+    part: str | None = None,
 ) -> int:
-    """Make shards from a folder of clips, or from a data set recipe such as shards/synthsync.yaml.
+    """Make shards from a folder of clips, a table of files, or a data set recipe such as shards/synthsync.yaml.
 
     Args:
-        source: A folder with one subfolder a class (AVSync15's layout is understood), or a recipe.
+        source: A folder with one subfolder a class (AVSync15's layout is understood), a table (.csv, .tsv, .parquet)
+            with one clip a row, or a recipe (.yaml).
         output: The folder to make.
         as_: ``shards`` for WebDataset tars with a manifest, ``folder`` for plain files in AVSync15's layout.
         workers: Processes.
         samples_per_shard: Most samples in one shard.
         test_share: Share of clips kept for testing where no list says.
         minimum_seconds: Shorter clips are left out.
+        media: The folder that the paths in a table start from, if it is not the table's own.
+        columns: Names of the columns of a table.
+        height: Encode clips again, as small as they can be while they still cover so many pixels; without it files are
+            taken as they are.
+        width: The width to cover; that of the height if not given.
+        gop: When encoding again: a keyframe at least every so many frames.
+        quality: When encoding again: constant rate factor of x264; less is better and larger.
+        sound_rate: When encoding again: samples of sound a second; null keeps those of the source.
+        part: Prepare only a share of the clips, such as 3/8 in the third of eight jobs. A last call without it puts
+            the shares together.
 
     Returns:
-        The exit code: 1 if clips had to be left out, else 0.
+        The exit code: 1 if clips had to be left out that should be there, or counts are not as a recipe expects.
     """
-    if source.endswith((".yaml", ".yml")):
-        made_of = _recipe(source)
-        if (test_share, minimum_seconds) != (MediaFolder.test_share, MediaFolder.minimum_seconds):
-            logger.warning("--test_share and --minimum_seconds have no effect: the recipe %s says it all.", source)
-    else:
-        made_of = MediaFolder(source, test_share, minimum_seconds)
-    report = build(made_of, output, as_, workers, samples_per_shard)
+    made_of = open_source(source, test_share, minimum_seconds, media, columns)
+    encoding = _encoding(height, width, gop, quality, sound_rate)
+    if part is not None:
+        share = build_part(made_of, output, _part(part), workers, encoding)
+        sys.stdout.write(share.text + "\n")
+        return 0
+    report = build(made_of, output, as_, workers, samples_per_shard, encoding)
     sys.stdout.write(report.text + "\n")
-    return 1 if report.left_out else 0
+    return report.exit_code
+
+
+def _encoding(height: int | None, width: int | None, gop: int, quality: int, sound_rate: int | None) -> Encoding | None:
+    if height is not None:
+        return Encoding(height, width, gop, quality, sound_rate)
+    if (width, gop, quality, sound_rate) != (None, Encoding.gop, Encoding.quality, ClipFormat.sample_rate):
+        logger.warning("--width, --gop, --quality and --sound_rate have no effect without --height.")
+    return None
+
+
+def _part(words: str) -> tuple[int, int]:
+    number, _, parts = words.partition("/")
+    if not (number.isdecimal() and parts.isdecimal()):
+        raise ConfigurationError(f"--part is {words!r}. Give the number of the part and of all parts, such as 3/8.")
+    return int(number), int(parts)
 
 
 def show_shards(shards: str) -> None:
@@ -156,25 +189,3 @@ def _span(values: Sequence[float]) -> str:
     """The lowest and the highest value, or the one there is."""
     low, high = f"{min(values):.3g}", f"{max(values):.3g}"
     return low if low == high else f"{low} to {high}"
-
-
-def _recipe(path: str) -> ClipSource:
-    """The source that a YAML recipe describes by ``class_path`` and ``init_args``.
-
-    Raises:
-        ConfigurationError: If there is no such recipe, or it describes no source.
-    """
-    from jsonargparse import ArgumentParser
-
-    if not Path(path).is_file():
-        raise ConfigurationError(f"The data set recipe {path} does not exist. Recipes lie in shards/.")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--source", type=ClipSource, required=True)
-    try:
-        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        source: ClipSource = parser.instantiate_classes(parser.parse_object({"source": content})).source
-    except (yaml.YAMLError, ArgumentError) as error:
-        raise ConfigurationError(
-            f"The recipe {path} cannot be used: {error}\nCompare shards/synthsync.yaml."
-        ) from error
-    return source

@@ -9,6 +9,7 @@ from asva_lightning.media.mel import log_mel
 from asva_lightning.media.picture import read_picture
 from asva_lightning.media.placement import PlacedPicture, place_picture, restore
 from asva_lightning.media.probe import MediaInfo, probe, sound_seconds
+from asva_lightning.media.reencode import Encoding, reencode
 from asva_lightning.media.sound import is_silent, read_sound
 from asva_lightning.media.write import write_clip
 from asva_lightning.media.writer import ClipWriter
@@ -17,6 +18,7 @@ __all__ = [
     "Clip",
     "ClipFormat",
     "ClipWriter",
+    "Encoding",
     "MediaInfo",
     "PlacedPicture",
     "Source",
@@ -29,6 +31,7 @@ __all__ = [
     "read_frames",
     "read_picture",
     "read_sound",
+    "reencode",
     "restore",
     "sound_seconds",
     "write_clip",

@@ -29,9 +29,14 @@ def crop_and_resize(pixels: Tensor, height: int, width: int, pixel_aspect: float
     kept_columns = min(columns, max(1, round(rows * aspect)))
     top, left = (rows - kept_rows) // 2, (columns - kept_columns) // 2
     part = pixels[..., top : top + kept_rows, left : left + kept_columns]
-    if part.shape[-2:] == (height, width):
-        return part.contiguous()
+    return resize(part, height, width)
+
+
+def resize(pixels: Tensor, height: int, width: int) -> Tensor:
+    """Scale pictures ``(..., 3, h, w)`` to ``(..., 3, height, width)`` (bilinear, antialiased); nothing is cut off."""
+    if pixels.shape[-2:] == (height, width):
+        return pixels.contiguous()
     resized = functional.interpolate(
-        part.reshape(-1, *part.shape[-3:]), (height, width), mode="bilinear", align_corners=False, antialias=True
+        pixels.reshape(-1, *pixels.shape[-3:]), (height, width), mode="bilinear", align_corners=False, antialias=True
     )
     return resized.reshape(*pixels.shape[:-2], height, width).contiguous()

@@ -59,7 +59,7 @@ def frames_at(media: MediaFile, times: Sequence[float], height: int, width: int)
 
 
 def right_angles(frame: VideoFrame) -> int:
-    """How many times a frame must be turned by 90 degrees, counter-clockwise, to stand upright."""
+    """How many times a frame must be turned by 90 degrees, counter-clockwise, to stand _upright."""
     return round(frame.rotation / 90) % 4
 
 
@@ -108,9 +108,12 @@ def _nearest(media: MediaFile, times: Sequence[float]) -> Iterator[tuple[VideoFr
     yield frame, len(pending)
 
 
+def turned(rgb: NDArray[Any], turns: int) -> Tensor:
+    """A decoded frame ``(h, w, 3)`` as it stands upright, ``(3, h, w)``, after so many right angles."""
+    pixels = torch.from_numpy(rgb).permute(2, 0, 1)
+    return torch.rot90(pixels, turns, dims=(-2, -1)) if turns else pixels
+
+
 def _upright(rgb: NDArray[Any], turns: int, aspect: float, height: int, width: int) -> Tensor:
     """One frame ``(h, w, 3)`` as it is displayed: turned, cropped, resized; ``(3, height, width)`` uint8."""
-    pixels = torch.from_numpy(rgb).permute(2, 0, 1)
-    if turns:
-        pixels = torch.rot90(pixels, turns, dims=(-2, -1))
-    return crop_and_resize(pixels, height, width, 1 / aspect if turns % 2 else aspect)
+    return crop_and_resize(turned(rgb, turns), height, width, 1 / aspect if turns % 2 else aspect)

@@ -19,12 +19,12 @@ from asva_lightning.media.format import ClipFormat
 Samples = NDArray[np.float32]
 
 # Decoders need earlier packets before their output is right: one for AAC, 80 ms for Opus, up to ten for MP3.
-_WARM_UP = 0.3
+WARM_UP = 0.3
 # The resampling filter looks this far (seconds) beyond the window at least.
 _MARGIN = 0.02
 # Containers round times (Matroska to 1 ms). Pieces that differ less (seconds) from where the last one ended follow it
 # without a seam; a larger difference is a real gap or overlap.
-_JITTER = 0.005
+JITTER = 0.005
 
 _SPEAKER_WEIGHTS = {
     **dict.fromkeys(("FL", "FR"), 1.0),
@@ -90,7 +90,7 @@ def sound_window(media: MediaFile, sample_rate: int, start: float, samples: int 
     """
     media.needed_sound()
     track = _Track(media, sample_rate, start, samples)
-    for frame in media.sound_frames(start - _MARGIN - _WARM_UP):
+    for frame in media.sound_frames(start - _MARGIN - WARM_UP):
         if track.full(frame):
             break
         track.add(frame)
@@ -126,13 +126,13 @@ class _Track:
             self._begin(frame.sample_rate)
         elif frame.sample_rate != self.rate:
             raise MediaError(self.media.name, f"its sound changes from {self.rate} to {frame.sample_rate} Hz midway.")
-        self.pieces.append((self._place(frame), _mono(frame, self.media.name)))
+        self.pieces.append((self._place(frame), mono(frame, self.media.name)))
 
     def _place(self, frame: AudioFrame) -> int:
         place = round(frame_time(frame) * self.rate) - self.first
         if self.pieces:
             last, samples = self.pieces[-1]
-            if abs(place - last - len(samples)) <= _JITTER * self.rate:
+            if abs(place - last - len(samples)) <= JITTER * self.rate:
                 return last + len(samples)
         return place
 
@@ -160,7 +160,7 @@ class _Track:
         return torch.from_numpy(waveform).clamp_(-1, 1), seconds
 
 
-def _mono(frame: AudioFrame, name: str) -> Samples:
+def mono(frame: AudioFrame, name: str) -> Samples:
     """One piece of sound in [-1, 1], its channels mixed down; ``(samples,)``."""
     try:
         values = frame.to_ndarray()

@@ -1,22 +1,16 @@
 """ClipWriter: an mp4 that is written as its frames and sound are made, of any length."""
 
-import math
-import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import av
-import numpy as np
-import soxr
 import torch
-from av.audio.frame import AudioFrame
-from av.video.reformatter import VideoReformatter
 from torch import Tensor
 
-from asva_lightning.errors import ConfigurationError, MediaError
-from asva_lightning.media.encode import SOUND_BLOCK, SOUND_RATE, Samples, add_audio, add_video, video_frame
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.media.encode import PictureTrack, SoundTrack
+from asva_lightning.media.mp4 import Mp4
 
 
 class ClipWriter:
@@ -57,38 +51,18 @@ class ClipWriter:
         self.path = Path(path)
         self.rate = Fraction(fps).limit_denominator(1001)
         self.size = height, width
-        self.enlarge = enlarge
-        self._partial = self.path.absolute().with_name(f".{self.path.name}.{os.getpid()}.partial")
-        self._frames, self._begun = 0, 0
-        self._waiting: Samples = np.zeros(0, np.float32)
-        self._colours = VideoReformatter()  # one for all frames: making it costs more than a small frame does
-        try:
-            self._container = av.open(self._partial, "w", format="mp4", options={"movflags": "+faststart"})
-            sides = height * enlarge, width * enlarge
-            self._video = add_video(self._container, *sides, self.rate, keyframe_interval, quality)
-            self._audio = None if sample_rate is None else add_audio(self._container)
-        except (av.FFmpegError, OSError) as error:
-            self._partial.unlink(missing_ok=True)
-            raise self._failed(error) from error
-        self._resample = None if sample_rate is None else soxr.ResampleStream(sample_rate, SOUND_RATE, 1, "float32")
+        pictures = PictureTrack(height * enlarge, width * enlarge, self.rate, 1 / self.rate, keyframe_interval, quality)
+        sound = None if sample_rate is None else SoundTrack(sample_rate)
+        self._file = Mp4(self.path, pictures, sound, enlarge)
 
     def __enter__(self) -> Self:
+        self._file.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-            self._container.close()
-            if kind is None:
-                os.replace(self._partial, self.path)
-        except (av.FFmpegError, OSError) as problem:
-            if kind is None:
-                raise self._failed(problem) from problem
-        finally:
-            self._partial.unlink(missing_ok=True)
+        self._file.__exit__(kind, error, trace)
 
     def write(self, pixels: Tensor, waveform: Tensor | None = None) -> None:
         """Append frames and sound. Both go on where they ended; their lengths need not agree at every call.
@@ -101,17 +75,11 @@ class ClipWriter:
             ConfigurationError: If pixels or waveform have the wrong shape or type.
         """
         self._check_content(pixels, waveform)
-        try:
-            if waveform is not None:
-                self._take_sound(waveform.detach().cpu().float().numpy(), last=False)
-            for picture in pixels.detach().cpu().unbind(1):
-                frame = video_frame(picture, self.enlarge, self._colours)
-                frame.pts, frame.time_base = self._frames, 1 / self.rate
-                self._container.mux(self._video.encode(frame))
-                self._frames += 1
-                self._write_sound(math.ceil(self._frames / self.rate * SOUND_RATE))
-        except (av.FFmpegError, OSError) as error:
-            raise self._failed(error) from error
+        if waveform is not None:
+            self._file.add_sound(waveform.detach().cpu().float().numpy())
+        for picture in pixels.detach().cpu().unbind(1):
+            self._file.add_picture(picture, self._file.frames, 1)
+            self._file.write_sound(self._file.frames / self.rate)
 
     def _check_content(self, pixels: Tensor, waveform: Tensor | None) -> None:
         height, width = self.size
@@ -119,37 +87,11 @@ class ClipWriter:
             raise ConfigurationError(f"pixels must be uint8 (3, f, h, w), not {pixels.dtype} {tuple(pixels.shape)}.")
         if pixels.shape[2:] != self.size:
             raise ConfigurationError(f"Frames must be {height}x{width} px, not {pixels.shape[2]}x{pixels.shape[3]}.")
-        if (waveform is None) != (self._audio is None):
-            what = "has no sound, but some was given" if self._audio is None else "has sound, but none was given"
+        if (waveform is None) != (self._file.sound is None):
+            what = "has no sound, but some was given" if waveform is not None else "has sound, but none was given"
             raise ConfigurationError(f"{self.path} {what}. Sound is decided on by sample_rate.")
         if waveform is not None and (waveform.ndim != 1 or not len(waveform) or not waveform.isfinite().all()):
             raise ConfigurationError(f"waveform must be (samples,), finite, samples > 0, not {tuple(waveform.shape)}.")
-
-    def _take_sound(self, values: Samples, last: bool) -> None:
-        assert self._resample is not None
-        resampled = self._resample.resample_chunk(values, last=last)
-        self._waiting = np.concatenate([self._waiting, resampled.astype(np.float32).clip(-1, 1)])
-
-    def _write_sound(self, end: int, last: bool = False) -> None:
-        """Encode whole blocks up to sample ``end``: a player finds sound and picture side by side in the file."""
-        while self._audio is not None and self._begun < end and len(self._waiting) >= (1 if last else SOUND_BLOCK):
-            block, self._waiting = self._waiting[:SOUND_BLOCK], self._waiting[SOUND_BLOCK:]
-            frame = AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, self._begun, Fraction(1, SOUND_RATE)
-            self._container.mux(self._audio.encode(frame))
-            self._begun += SOUND_BLOCK
-
-    def _finish(self) -> None:
-        if not self._frames:
-            raise ConfigurationError(f"{self.path} was given no frame.")
-        self._container.mux(self._video.encode(None))
-        if self._audio is not None:
-            self._take_sound(np.zeros(0, np.float32), last=True)
-            self._write_sound(self._begun + len(self._waiting), last=True)
-            self._container.mux(self._audio.encode(None))
-
-    def _failed(self, error: av.FFmpegError | OSError) -> MediaError:
-        return MediaError(self.path, f"cannot be written: {error.strerror or error}.")
 
 
 def _check(

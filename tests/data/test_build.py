@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import webdataset
 from clip_files import CLASSES
 
-from asva_lightning.data import ClipSource, MadeClip, MediaFolder, SynthSync, SynthSyncSource, build
+from asva_lightning.data import ClipSource, MadeClip, MediaFolder, SynthSync, SynthSyncSource, build, packing
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.errors import ConfigurationError, ShardsError
 
@@ -97,7 +96,12 @@ def test_the_description_tells_what_the_shards_are(shards):
     read = json.loads((shards / "dataset.json").read_text())
     assert read == {
         "layout": "asva-shards/1",
-        "made_from": {"source": "folder", "path": "clips", "test_share": 0.1, "minimum_seconds": 2.0},
+        "made_from": {
+            "source": "folder",
+            "path": "clips",
+            "test_share": 0.1,
+            "minimum_seconds": 2.0,
+        },
         "splits": {"train": 9, "test": 3},
         "texts": CLASSES,
         "left_out": [],
@@ -195,7 +199,7 @@ def test_a_build_that_stopped_while_it_wrote_leaves_no_trace_in_the_next(tmp_pat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(sys.modules[build.__module__], "write_split", stopped)
+        patched.setattr(packing, "write_split", stopped)
         with pytest.raises(KeyboardInterrupt):
             build(SynthSyncSource(SMALL), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from asva_lightning.cli import main
-from asva_lightning.data.commands import _recipe
 from asva_lightning.data.manifest import Dataset
+from asva_lightning.data.open_source import read_recipe
 from asva_lightning.media import probe
 
 ROOT = Path(__file__).parent.parent.parent
@@ -137,7 +137,7 @@ def test_help_names_the_option_as_it_is_typed(capsys):
 
 def test_the_shipped_recipe_holds_what_its_header_says():
     path = ROOT / "shards" / "synthsync.yaml"
-    items = _recipe(str(path)).items()
+    items = read_recipe(str(path)).items()
     counts = {split: sum(item.split == split for item in items) for split in ("train", "validation", "test")}
     header = path.read_text().partition("class_path")[0]
     assert "{train} train, {validation} validation, {test} test clips".format(**counts) in header

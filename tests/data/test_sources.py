@@ -155,3 +155,9 @@ def test_a_file_with_sound_but_no_picture_says_so(tmp_path, clip_folder):
                 packet.stream = stream
                 sound.mux(packet)
     assert reason(tmp_path, "sound.mp4") == "has no picture"
+
+
+def test_a_description_names_what_makes_another_data_set_and_no_more(tmp_path):
+    about = source(tmp_path, pattern="*_thumb.mp4", expect={"train": 3}).describe()
+    usual = {"source": "folder", "path": tmp_path.name, "test_share": 0.1, "minimum_seconds": 2.0}
+    assert about == usual | {"pattern": "*_thumb.mp4"}
