@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -316,7 +317,10 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
             raise ConfigurationError(f"Sampling needs at least one step, not {steps}.")
         if noise.shape != shape:
             raise ConfigurationError(f"latents must be {shape}, not {tuple(noise.shape)}.")
+        guidance = guidance or self.guidance
         conditions = conditioner.conditions(waveforms, texts, frames)
+        if conditions.audio is None and (guidance.audio > 1 or guidance.sync > 0):
+            _warn_that_sound_does_not_guide()
         null = conditioner.null(waveforms.shape[-1], frames, device)
         return denoise(
             self.unet,
@@ -326,7 +330,7 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
             null,
             self.scheduler,
             steps or self.steps,
-            guidance or self.guidance,
+            guidance,
             known=begin[:, :, 1:] if begin.shape[2] > 1 else None,
             generator=generator,
             one_by_one=self._one_by_one,
@@ -351,3 +355,9 @@ def _same_length(*lists: list[Any]) -> list[list[Any]]:
         counts = ", ".join(str(len(part)) for part in lists)
         raise ConfigurationError(f"There are {counts} images, sounds and texts; give equally many, or one for all.")
     return [part * length if len(part) == 1 else part for part in lists]
+
+
+@cache
+def _warn_that_sound_does_not_guide() -> None:
+    """Once a process, however many videos are made."""
+    logger.warning("Guidance by audio and by sync has no effect: this model hears nothing (its windows are NoAudio).")

@@ -27,6 +27,9 @@ class Place(NamedTuple):
 COMPONENTS = {
     (OURS, "AVSyncUNet"): Place("asva_lightning.denoiser", "AVSyncUNet"),
     (OURS, "ImageBind"): Place("asva_lightning.encoders", "ImageBind"),
+    (OURS, "ImageBindLayers"): Place("asva_lightning.encoders", "ImageBindLayers"),
+    (OURS, "AstNetwork"): Place("asva_lightning.encoders", "AstNetwork"),
+    (OURS, "SeveralAudioNetworks"): Place("asva_lightning.encoders", "SeveralAudioNetworks"),
     (OURS, "LogMelEncoder"): Place("asva_lightning.encoders", "LogMelEncoder"),
     (OURS, "ClassText"): Place("asva_lightning.encoders", "ClassText"),
     (OURS, "PixelCodec"): Place("asva_lightning.encoders", "PixelCodec"),

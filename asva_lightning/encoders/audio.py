@@ -33,7 +33,11 @@ class AudioEncoder(nn.Module, ABC):
 
     @abstractmethod
     def grid(self, samples: int) -> TokenGrid:
-        """The layout of the tokens of a sound of so many samples."""
+        """The layout of the tokens of a sound of so many samples; of one set of them where there are several."""
+
+    def grids(self, samples: int) -> tuple[TokenGrid, ...]:
+        """The layouts of all sets of tokens, in their order; frame windows are applied to each."""
+        return (self.grid(samples),)
 
     @abstractmethod
     def null(self, samples: int) -> Tensor:

@@ -4,32 +4,21 @@ from typing import Any
 
 from torch import nn
 
-from asva_lightning.encoders.audio import AudioEncoder
+from asva_lightning.encoders.ast import AstNetwork
 from asva_lightning.encoders.codecs import AutoencoderCodec, LatentCodec
 from asva_lightning.encoders.conditioner import Conditioner
-from asva_lightning.encoders.imagebind import ImageBind, ImageBindAudio
+from asva_lightning.encoders.imagebind import ImageBind
+from asva_lightning.encoders.several import audio_encoder_of
 from asva_lightning.encoders.text import ClipText, TextEncoder
 from asva_lightning.encoders.windows import FrameWindows
-from asva_lightning.errors import ConfigurationError
+
+WEIGHTS = {ImageBind: "imagebind_huge", AstNetwork: "ast"}
+"""The row of the weights table that a network of an audio encoder was read from."""
 
 
 def codec_of(vae: nn.Module) -> LatentCodec:
     """The codec that uses this component."""
     return vae if isinstance(vae, LatentCodec) else AutoencoderCodec.of(vae)
-
-
-def audio_encoder_of(audio_encoder: nn.Module) -> AudioEncoder:
-    """The audio encoder that uses this component.
-
-    Raises:
-        ConfigurationError: If it is none.
-    """
-    if isinstance(audio_encoder, AudioEncoder):
-        return audio_encoder
-    if isinstance(audio_encoder, ImageBind):
-        return ImageBindAudio.of(audio_encoder)
-    kind = type(audio_encoder).__name__
-    raise ConfigurationError(f"A {kind} cannot be the audio_encoder: give ImageBind or an AudioEncoder.")
 
 
 def text_encoder_of(text_encoder: nn.Module, tokenizer: Any) -> TextEncoder:
@@ -55,3 +44,9 @@ def components_of(conditioner: Conditioner) -> dict[str, Any]:
         "text_encoder": text_encoder,
         "tokenizer": tokenizer,
     }
+
+
+def audio_weights(audio_encoder: nn.Module) -> list[str]:
+    """Rows of the weights table that the networks of an audio encoder come from, in their order."""
+    kinds = [kind for module in audio_encoder.modules() for kind in WEIGHTS if isinstance(module, kind)]
+    return list(dict.fromkeys(WEIGHTS[kind] for kind in kinds))

@@ -1,6 +1,7 @@
 """Conditioner: from a batch of clips to latents and conditions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +113,6 @@ def drop(conditions: Conditions, null: Conditions, audio: Tensor, text: Tensor) 
     """
     tokens = torch.where(text[:, None, None], null.text, conditions.text)
     if conditions.audio is None or null.audio is None:
-        return Conditions(tokens, conditions.audio, conditions.audio_mask)
+        return replace(conditions, text=tokens)
     sound = torch.where(audio[:, None, None], null.audio, conditions.audio)
-    return Conditions(tokens, sound, conditions.audio_mask)
+    return replace(conditions, text=tokens, audio=sound)

@@ -3,7 +3,7 @@
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
@@ -56,8 +56,8 @@ class FrameWindows(ABC):
     """Decides which tokens of a grid each frame of a clip sees."""
 
     @abstractmethod
-    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
-        """The mask of a clip, ``(f, m)`` bool, True = attend.
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor | None:
+        """The mask of a clip, ``(f, m)`` bool, True = attend; ``None`` where there is to be no sound at all.
 
         Args:
             frames: Number of frames ``f``; frame ``i`` is shown at ``i * seconds / frames``.
@@ -104,6 +104,8 @@ class SegmentWindows(FrameWindows):
 class RadiusWindows(FrameWindows):
     """A frame sees what is heard at most so many seconds before or after it (Scaling-up ASVA), and the leading tokens.
 
+    Every frame must hear something of its time: where it would see the leading tokens alone, the radius is refused.
+
     Args:
         seconds: The radius.
 
@@ -121,15 +123,16 @@ class RadiusWindows(FrameWindows):
         """``|time of the column - time of the frame| <= radius``.
 
         Raises:
-            ConfigurationError: If a frame sees nothing.
+            ConfigurationError: If a frame sees no column.
         """
         shown = torch.arange(frames) * (seconds / frames)
         columns = (grid.times - shown[:, None]).abs() <= self.seconds + 1e-6
-        if not grid.leading and not columns.any(dim=1).all():
+        if not columns.any(dim=1).all():
             frame = int((~columns.any(dim=1)).nonzero()[0])
             raise ConfigurationError(
                 f"Frame {frame}, shown at {float(shown[frame]):.2f} s, sees no audio token within {self.seconds:g} s: "
-                f"they are {grid.step:g} s apart. Give RadiusWindows more seconds."
+                f"they are {grid.step:g} s apart, from {grid.first:g} s to {float(grid.times[-1]):g} s. "
+                "Give RadiusWindows more seconds."
             )
         return grid.mask(columns)
 
@@ -159,6 +162,44 @@ class EverythingWindow(FrameWindows):
     def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> Tensor:
         """All tokens."""
         return grid.mask(torch.ones(frames, grid.columns, dtype=torch.bool))
+
+
+@dataclass(frozen=True)
+class NoAudio(FrameWindows):
+    """No frame hears anything: the audio layers are skipped, in training and sampling, and the encoder is never asked.
+
+    What remains is the network without sound, against which one measures what sound is good for. Guidance by audio has
+    no effect then. Layers that are skipped get no gradient, so on several devices DDP must be told to look for them:
+    ``--trainer.strategy ddp_find_unused_parameters_true``.
+    """
+
+    def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> None:
+        """No mask, as there is no sound."""
+
+
+def mask_of(windows: FrameWindows, frames: int, grids: Sequence[TokenGrid], seconds: float) -> Tensor | None:
+    """The mask of a clip over all sets of tokens, one after the other.
+
+    Args:
+        windows: Which tokens of a set each frame sees.
+        frames: Number of frames.
+        grids: The layout of each set.
+        seconds: Length of the clip.
+
+    Returns:
+        ``(f, m)`` bool, True = attend; ``None`` where there is to be no sound.
+
+    Raises:
+        ConfigurationError: If a frame sees nothing.
+    """
+    masks = [windows(frames, grid, seconds) for grid in grids]
+    if all(mask is None for mask in masks):
+        return None
+    hidden = [torch.zeros(frames, grid.tokens, dtype=torch.bool) for grid in grids]
+    together = torch.cat([none if mask is None else mask for mask, none in zip(masks, hidden)], dim=1)
+    if not together.any(dim=1).all():
+        raise ConfigurationError("A frame sees no audio token at all. Widen the frame windows.")
+    return together
 
 
 def windows_to_config(windows: FrameWindows) -> dict[str, Any]:

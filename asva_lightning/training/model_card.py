@@ -3,7 +3,7 @@
 from typing import Any
 
 from asva_lightning import __version__
-from asva_lightning.encoders import ImageBind
+from asva_lightning.encoders.components import audio_weights
 from asva_lightning.training.sources import Opened
 from asva_lightning.weights import known_weights
 
@@ -17,6 +17,10 @@ or on the command line:
 
     python -m asva_lightning animate --checkpoint {name} --image picture.jpg --audio sound.wav --output video.mp4
 """
+
+
+AUDIO_NAMES = {"imagebind_huge": "ImageBind", "ast": "AST"}
+"""How the card calls the weights of audio encoders, by their row of the table."""
 
 
 def model_card(opened: Opened, name: str, layout: str) -> str:
@@ -51,9 +55,9 @@ def _licences(opened: Opened) -> dict[str, str]:
     if not type(pipeline.vae).__module__.startswith("asva_lightning"):
         weights = table["stable_diffusion"]
         licences["Stable Diffusion's weights"] = f"{weights.licence} ({weights.source})"
-    if isinstance(pipeline.audio_encoder, ImageBind):
-        weights = table["imagebind_huge"]
-        licences["ImageBind's weights"] = f"{weights.licence} ({weights.source})"
+    for row in audio_weights(pipeline.audio_encoder):
+        weights = table[row]
+        licences[f"{AUDIO_NAMES[row]}'s weights"] = f"{weights.licence} ({weights.source})"
     return licences
 
 

@@ -266,8 +266,10 @@ def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -
     """Refuse parts that do not fit each other, and say which settings to change.
 
     Raises:
-        ConfigurationError: If channels differ, or the picture does not divide by the codec's factor.
+        ConfigurationError: If channels differ, the picture does not divide by the codec's factor, or a frame sees no
+            audio token.
     """
+    conditioner.mask(format.frames, format.samples)
     conditioner.codec.latent_size(format.height, format.width)
     config: Any = denoiser.config
     for name, wanted, given, part in (

@@ -5,13 +5,15 @@ import torch
 
 from asva_lightning.encoders import (
     EverythingWindow,
+    FrameWindows,
     GlobalWindow,
+    NoAudio,
     RadiusWindows,
     SegmentWindows,
     TokenGrid,
     segment_mask,
 )
-from asva_lightning.encoders.windows import IMAGEBIND_GRID, windows_from_config, windows_to_config
+from asva_lightning.encoders.windows import IMAGEBIND_GRID, mask_of, windows_from_config, windows_to_config
 from asva_lightning.errors import ConfigurationError
 
 
@@ -71,6 +73,8 @@ def test_a_radius_that_leaves_a_frame_without_sound_is_refused():
     grid = TokenGrid(leading=0, rows=1, columns=4, first=0.5, step=1.0)
     with pytest.raises(ConfigurationError, match=r"Frame 0, shown at 0.00 s, sees no audio token within 0.1 s"):
         RadiusWindows(0.1)(8, grid, seconds=4.0)
+    with pytest.raises(ConfigurationError, match=r"Frame 0.*0.1 s apart, from 0.08 s to 1.88 s. Give RadiusWindows"):
+        RadiusWindows(0.05)(12, IMAGEBIND_GRID, seconds=2.0)  # the token of the whole sound does not make up for it
     with pytest.raises(ConfigurationError, match="RadiusWindows needs seconds > 0, not 0"):
         RadiusWindows(0)
 
@@ -84,6 +88,34 @@ def test_one_token_for_the_whole_sound():
     assert EverythingWindow()(3, IMAGEBIND_GRID, 2.0).all()
 
 
-@pytest.mark.parametrize("windows", [SegmentWindows(), RadiusWindows(0.3), GlobalWindow(), EverythingWindow()])
+def test_masks_of_several_grids_follow_one_another():
+    grids = [IMAGEBIND_GRID, TokenGrid(0, 1, 50, first=0.02, step=0.04)]
+    assert torch.equal(
+        mask_of(SegmentWindows(), 12, grids, 2.0), torch.cat([segment_mask(12, grid) for grid in grids], dim=1)
+    )
+    assert NoAudio()(12, IMAGEBIND_GRID, 2.0) is None
+    assert mask_of(NoAudio(), 12, grids, 2.0) is None
+
+
+class LongGridsOnly(FrameWindows):
+    """Hides grids of fewer tokens than this."""
+
+    def __init__(self, least):
+        self.least = least
+
+    def __call__(self, frames, grid, seconds):
+        return None if grid.tokens < self.least else torch.full((frames, grid.tokens), self.least == 5)
+
+
+def test_windows_that_show_nothing_are_refused():
+    grids = [TokenGrid(0, 1, 4), TokenGrid(0, 1, 6)]
+    assert mask_of(LongGridsOnly(5), 2, grids, 1.0).tolist() == [4 * [False] + 6 * [True]] * 2
+    with pytest.raises(ConfigurationError, match="A frame sees no audio token at all. Widen the frame windows."):
+        mask_of(LongGridsOnly(3), 2, grids, 1.0)
+
+
+@pytest.mark.parametrize(
+    "windows", [SegmentWindows(), RadiusWindows(0.3), GlobalWindow(), EverythingWindow(), NoAudio()]
+)
 def test_windows_as_plain_values_and_back(windows):
     assert windows_from_config(windows_to_config(windows)) == windows

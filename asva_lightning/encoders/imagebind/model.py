@@ -22,7 +22,7 @@ from asva_lightning.encoders.imagebind.audio_encoder import (
 from asva_lightning.encoders.imagebind.original import HUGE_HEADS, embedding_of, load, select, tower_of
 from asva_lightning.encoders.imagebind.text import text_parts
 from asva_lightning.encoders.imagebind.tower import Tower
-from asva_lightning.encoders.imagebind.transformer import EPSILON
+from asva_lightning.encoders.imagebind.transformer import EPSILON, Trunk
 from asva_lightning.encoders.imagebind.vision import vision_parts
 from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.weights import find_file, read_model_folder, read_tensors
@@ -199,6 +199,27 @@ class ImageBind(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases na
         """
         tokens = self._tokens("audio", self._ready("audio", mel))
         return layer_norm(tokens, tokens.shape[-1:], eps=EPSILON)
+
+    @apply_forward_hook
+    def audio_layers(self, mel: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """The trunk's tokens after some of its blocks, before any normalisation.
+
+        Args:
+            mel: Log-mel spectrograms ``(b, 1, 128, 204)``.
+            layers: Numbers of the blocks, from 1.
+
+        Returns:
+            ``(b, 229, width)`` for each layer, in the type of the model.
+
+        Raises:
+            ConfigurationError: If the spectrogram has another shape.
+            WeightsError: If the audio tower is not loaded.
+        """
+        mel = self._ready("audio", mel)
+        trunk = self.modality_trunks["audio"]
+        assert isinstance(trunk, Trunk)
+        tokens, mask = self.modality_preprocessors["audio"](mel)
+        return trunk.states(tokens, mask, layers)
 
     @apply_forward_hook
     def embed(self, modality: str, inputs: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """What the towers of ImageBind share: transformer blocks, and the way from tokens to an embedding of unit norm."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, normalize, scaled_dot_product_attention
@@ -96,6 +98,13 @@ class Trunk(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, mask)
         return tokens
+
+    def states(self, tokens: Tensor, mask: Tensor | None, layers: Sequence[int]) -> list[Tensor]:
+        """What comes out of these blocks, counted from 1; those after the last of them are not run."""
+        tokens, after = self.pre_transformer_layer(tokens), {}
+        for number, block in enumerate(self.blocks[: max(layers)], start=1):
+            after[number] = tokens = block(tokens, mask)
+        return [after[layer] for layer in layers]
 
 
 class PositionEmbedding(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.encoders import AudioEncoder, Conditions, FrameWindows, LatentCodec, SegmentWindows, TextEncoder
-from asva_lightning.encoders.windows import IMAGEBIND_GRID, TokenGrid
+from asva_lightning.encoders.windows import IMAGEBIND_GRID, TokenGrid, mask_of
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
 from asva_lightning.training.doctor.measure import Measured, measure
@@ -30,7 +30,7 @@ class Shapes:
         height: Latents along the height.
         width: Latents along the width.
         text: Text tokens.
-        mask: Which audio tokens a frame sees, ``(f, m)`` bool, on the CPU.
+        mask: Which audio tokens a frame sees, ``(f, m)`` bool, on the CPU; ``None`` where there is no sound.
         assumed: What could not be read from a file, in words.
     """
 
@@ -38,16 +38,15 @@ class Shapes:
     height: int
     width: int
     text: int
-    mask: Tensor
+    mask: Tensor | None
     assumed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        seen = int(self.mask.sum(dim=-1).max())
         plural = "s" * (self.text != 1)
-        return (
-            f"{self.frames} frames, {self.height}x{self.width} latents, {self.text} text token{plural}, "
-            f"{self.mask.shape[1]} audio tokens of which a frame sees {seen}"
-        )
+        heard = "no audio tokens"
+        if self.mask is not None:
+            heard = f"{self.mask.shape[1]} audio tokens of which a frame sees {int(self.mask.sum(dim=-1).max())}"
+        return f"{self.frames} frames, {self.height}x{self.width} latents, {self.text} text token{plural}, {heard}"
 
 
 def shapes_of(config: Mapping[str, Any]) -> Shapes:
@@ -67,7 +66,7 @@ def shapes_of(config: Mapping[str, Any]) -> Shapes:
         )
     windows = _first(nodes, FrameWindows)
     frames_see = SegmentWindows() if windows is None else instantiate(windows.config, FrameWindows)
-    mask = frames_see(clip.frames, _grid(_first(nodes, AudioEncoder), clip.samples, assumed), clip.seconds)
+    mask = mask_of(frames_see, clip.frames, _grids(nodes, clip.samples, assumed), clip.seconds)
     text = _text_tokens(_first(nodes, TextEncoder), assumed)
     return Shapes(clip.frames, clip.height // factor, clip.width // factor, text, mask, assumed)
 
@@ -88,7 +87,8 @@ def measure_step(
     with torch.device("meta"):
         noisy = torch.empty(clips, config.in_channels, shapes.frames, shapes.height, shapes.width, dtype=dtype)
         text = torch.empty(clips, shapes.text, config.text_channels, dtype=dtype)
-        audio = torch.empty(clips, shapes.mask.shape[1], config.audio_channels, dtype=dtype)
+        tokens = 0 if shapes.mask is None else shapes.mask.shape[1]
+        audio = torch.empty(clips, tokens, config.audio_channels, dtype=dtype) if tokens else None
     # The mask stays on the CPU: how many tokens a frame sees is a number of it, and the meta device has no numbers.
     conditions = Conditions(text, audio, shapes.mask)
     level = torch.zeros(clips, dtype=torch.long, device="meta")
@@ -121,10 +121,22 @@ def _text_tokens(text: Node | None, assumed: list[str]) -> int:
     return int(tokens)
 
 
-def _grid(audio: Node | None, samples: int, assumed: list[str]) -> TokenGrid:
-    """The tokens of a sound; encoders that wait for their weights tell them without, or are taken for ImageBind."""
+def _grids(nodes: list[Node], samples: int, assumed: list[str]) -> list[TokenGrid]:
+    """The tokens of a sound, by all audio encoders that there are."""
+    audio = _first(nodes, AudioEncoder)
     if audio is None:
-        return IMAGEBIND_GRID
+        return [IMAGEBIND_GRID]
+    encoders = [node for node in nodes if issubclass(node.owner, AudioEncoder)]
+    within = [node for node in encoders if node.key.startswith(f"{audio.key}.")]  # of several, each stands for itself
+    grids = []
+    for node in within or [audio]:
+        layers = node.arguments.get("layers") if node.arguments.get("join") == "concatenate" else None
+        grids += [_grid(node, samples, assumed)] * len(layers or [None])
+    return grids
+
+
+def _grid(audio: Node, samples: int, assumed: list[str]) -> TokenGrid:
+    """The tokens of a sound; encoders that wait for their weights tell them without, or are taken for ImageBind."""
     if not any(needs_of(audio)):
         grid: TokenGrid = on_meta(audio).grid(samples)
         return grid
