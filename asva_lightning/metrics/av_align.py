@@ -2,50 +2,16 @@
 
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
+from asva_lightning.metrics.analysis import AnalysedClips
 from asva_lightning.metrics.matching import count_matches
-from asva_lightning.metrics.mean_over_clips import SyncMetric
-from asva_lightning.metrics.motion import PROMINENCE, SPACING, motion_peaks, require_clips
-from asva_lightning.metrics.onsets import onset_times
+from asva_lightning.metrics.mean_over_clips import SyncMetric, analysed
+from asva_lightning.metrics.motion import PROMINENCE, SPACING, motion_peaks
 
 FLOW_FLOOR = 1e-3
 """Pixels a frame, in the mean over a frame: less is the noise of a video codec."""
-
-
-def flow_curve(pixels: Tensor) -> Tensor:
-    """Mean magnitude of Farneback's optical flow from frame to frame.
-
-    Args:
-        pixels: RGB clips ``(b, 3, f, h, w)``, uint8.
-
-    Returns:
-        ``(b, f - 1)`` in pixels a frame, on the CPU. It depends on the size of the picture.
-
-    Raises:
-        ConfigurationError: If pixels is not ``(b, 3, f, h, w)`` with at least two frames.
-    """
-    require_clips(pixels)
-    clips = pixels.cpu().permute(0, 2, 3, 4, 1).contiguous().numpy()
-    return torch.tensor([_flow_of_clip(clip) for clip in clips])
-
-
-# Scale between pyramid levels, levels, window, iterations, polynomial neighbourhood and deviation, flags: OpenCV's own
-# example, which every AV-Align uses.
-FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
-
-
-def _flow_of_clip(frames: np.ndarray) -> list[float]:
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    magnitudes = []
-    for before, after in zip(grey, grey[1:]):
-        flow = np.empty((*before.shape, 2), np.float32)
-        cv2.calcOpticalFlowFarneback(before, after, flow, *FARNEBACK)
-        magnitudes.append(float(np.linalg.norm(flow, axis=-1).mean()))
-    return magnitudes
 
 
 def av_align(
@@ -85,12 +51,7 @@ def av_align(
     Raises:
         ConfigurationError: If the pixels or the waveform do not have the shapes above.
     """
-    peaks = motion_peaks(flow_curve(pixels), fps, prominence, spacing, FLOW_FLOOR)
-    onsets = onset_times(waveform, sample_rate)
-    count = count_matches if one_to_one else _count_onsets_near_a_peak
-    return torch.tensor(
-        [_iou(len(sound), len(flow), count(sound, flow, 1 / fps)) for sound, flow in zip(onsets, peaks)]
-    )
+    return AVAlign(one_to_one, prominence, spacing).judge(analysed(waveform, pixels, fps, sample_rate))
 
 
 def _iou(onsets: int, peaks: int, matched: int) -> float:
@@ -125,6 +86,13 @@ class AVAlign(SyncMetric):
         self.prominence = prominence
         self.spacing = spacing
 
-    def values(self, waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> Tensor:
-        """One IoU per clip ``(b,)``; for the arguments see :func:`av_align`."""
-        return av_align(waveform, pixels, fps, sample_rate, self.one_to_one, self.prominence, self.spacing)
+    def judge(self, clips: AnalysedClips) -> Tensor:
+        """One IoU per clip ``(b,)``, see :func:`av_align`."""
+        peaks = motion_peaks(clips.picture.flow, clips.fps, self.prominence, self.spacing, FLOW_FLOOR)
+        count = count_matches if self.one_to_one else _count_onsets_near_a_peak
+        return torch.tensor(
+            [
+                _iou(len(sound), len(flow), count(sound, flow, 1 / clips.fps))
+                for sound, flow in zip(clips.sound.onsets, peaks)
+            ]
+        )

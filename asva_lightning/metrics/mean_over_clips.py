@@ -8,6 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.analysis import AnalysedClips, AnalysedPicture, AnalysedSound
 from asva_lightning.metrics.clip import EvaluatedClip
 
 
@@ -45,10 +46,25 @@ class MeanOverClips(Metric):
         return self.total / self.count
 
 
+def analysed(waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> AnalysedClips:
+    """A batch of clips, ready to be judged; for the arguments see :meth:`SyncMetric.values`."""
+    return AnalysedClips(AnalysedPicture(pixels), AnalysedSound(waveform, sample_rate), fps)
+
+
 class SyncMetric(MeanOverClips, ABC):
     """A measure of how well the motion of a clip fits its own sound."""
 
     @abstractmethod
+    def judge(self, clips: AnalysedClips) -> Tensor:
+        """Judge a batch whose motion and onsets other measures may have asked for already.
+
+        Args:
+            clips: Picture and sound.
+
+        Returns:
+            One value per clip ``(b,)``.
+        """
+
     def values(self, waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> Tensor:
         """Judge a batch.
 
@@ -61,6 +77,7 @@ class SyncMetric(MeanOverClips, ABC):
         Returns:
             One value per clip ``(b,)``.
         """
+        return self.judge(analysed(waveform, pixels, fps, sample_rate))
 
     def update(self, waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> None:
         """Judge a batch and take in its values; for the arguments see :meth:`values`."""
@@ -76,4 +93,4 @@ class SyncMetric(MeanOverClips, ABC):
         Returns:
             The clip's value.
         """
-        return float(self.values(clip.waveform[None], clip.pixels[None], format.fps, format.sample_rate))
+        return float(self.judge(AnalysedClips(clip.picture, clip.sound(format.sample_rate), format.fps)))

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.analysis import AnalysedPicture
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.mean_over_clips import MeanOverClips
-from asva_lightning.metrics.motion import motion_curve
 from asva_lightning.metrics.pearson import is_constant, pearson
 
 
@@ -30,11 +30,16 @@ def motion_correlation(pixels: Tensor, reference: Tensor) -> Tensor:
     Raises:
         ConfigurationError: If the two differ in their number of clips or frames.
     """
-    sample, truth = motion_curve(pixels), motion_curve(reference)
+    return motion_correlation_of(AnalysedPicture(pixels), AnalysedPicture(reference))
+
+
+def motion_correlation_of(picture: AnalysedPicture, true_picture: AnalysedPicture) -> Tensor:
+    """As :func:`motion_correlation`, of pictures whose motion others may have asked for already."""
+    sample, truth = picture.motion, true_picture.motion
     if sample.shape != truth.shape:
         raise ConfigurationError(
-            f"MotionCorrelation compares clips frame by frame, but the samples are {tuple(pixels.shape)} and the truth "
-            f"is {tuple(reference.shape)}. Read both with the same clip format."
+            f"MotionCorrelation compares clips frame by frame, but the samples are {tuple(picture.pixels.shape)} and "
+            f"the truth is {tuple(true_picture.pixels.shape)}. Read both with the same clip format."
         )
     return pearson(sample, truth).masked_fill(is_constant(truth), torch.nan)
 
@@ -63,9 +68,4 @@ class MotionCorrelation(MeanOverClips):
         Raises:
             ConfigurationError: If the clip has no reference.
         """
-        if clip.reference is None:
-            raise ConfigurationError(
-                f"MotionCorrelation needs the truth beside the sample, and clip {clip.key!r} has none. "
-                "Give the folder of true clips, or leave this measure out."
-            )
-        return float(motion_correlation(clip.pixels[None], clip.reference[None]))
+        return float(motion_correlation_of(clip.picture, clip.true_picture("MotionCorrelation")))

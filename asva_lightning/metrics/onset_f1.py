@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.metrics.analysis import AnalysedClips
 from asva_lightning.metrics.matching import count_matches
-from asva_lightning.metrics.mean_over_clips import SyncMetric
-from asva_lightning.metrics.motion import motion_curve, motion_peaks
-from asva_lightning.metrics.onsets import onset_times
+from asva_lightning.metrics.mean_over_clips import SyncMetric, analysed
+from asva_lightning.metrics.motion import motion_peaks
 
 
 def onset_f1(
@@ -47,14 +47,7 @@ def onset_f1(
     Raises:
         ConfigurationError: If the tolerance is shorter than half a frame, or the lead negative.
     """
-    if tolerance < 0.5 / fps or (lead is not None and lead < 0):
-        raise ConfigurationError(
-            f"OnsetF1 has tolerance={tolerance} s and lead={lead} s at {fps:g} frames a second. A motion's time is "
-            f"known to half a frame: set tolerance to {0.5 / fps:.3f} or more, and lead to 0 or more."
-        )
-    peaks = motion_peaks(motion_curve(pixels), fps)
-    onsets = onset_times(waveform, sample_rate)
-    return torch.tensor([_f1(sound, motion, tolerance, lead) for sound, motion in zip(onsets, peaks)])
+    return OnsetF1(tolerance, lead).judge(analysed(waveform, pixels, fps, sample_rate))
 
 
 def _f1(sound: Tensor, motion: Tensor, tolerance: float, lead: float | None) -> float:
@@ -80,6 +73,13 @@ class OnsetF1(SyncMetric):
         self.tolerance = tolerance
         self.lead = lead
 
-    def values(self, waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> Tensor:
-        """One F1 per clip ``(b,)``; for the arguments see :func:`onset_f1`."""
-        return onset_f1(waveform, pixels, fps, sample_rate, self.tolerance, self.lead)
+    def judge(self, clips: AnalysedClips) -> Tensor:
+        """One F1 per clip ``(b,)``, see :func:`onset_f1`."""
+        tolerance, lead, fps = self.tolerance, self.lead, clips.fps
+        if tolerance < 0.5 / fps or (lead is not None and lead < 0):
+            raise ConfigurationError(
+                f"OnsetF1 has tolerance={tolerance} s and lead={lead} s at {fps:g} frames a second. A motion's time is "
+                f"known to half a frame: set tolerance to {0.5 / fps:.3f} or more, and lead to 0 or more."
+            )
+        peaks = motion_peaks(clips.picture.motion, fps)
+        return torch.tensor([_f1(sound, motion, tolerance, lead) for sound, motion in zip(clips.sound.onsets, peaks)])

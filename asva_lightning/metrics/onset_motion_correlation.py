@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.metrics.mean_over_clips import SyncMetric
-from asva_lightning.metrics.motion import motion_curve
-from asva_lightning.metrics.onsets import onset_strength
+from asva_lightning.metrics.analysis import AnalysedClips
+from asva_lightning.metrics.mean_over_clips import SyncMetric, analysed
 from asva_lightning.metrics.pearson import pearson
 
 
@@ -46,19 +45,7 @@ def onset_motion_correlation(
         ConfigurationError: If ``lag_frames`` is neither 0 nor 1, the smoothing negative, or the sound shorter than the
             steps of the frames.
     """
-    if lag_frames not in (0, 1) or smoothing < 0:
-        raise ConfigurationError(
-            f"OnsetMotionCorrelation has lag_frames={lag_frames} and smoothing={smoothing}. Set lag_frames to 0 or 1 "
-            "(the best of a wide range cannot fall with a shift) and smoothing to 0 or more seconds."
-        )
-    motion = motion_curve(pixels)
-    strength, hop = onset_strength(waveform, sample_rate)
-    sound = _per_step(strength, hop, fps, motion.shape[1]).to(motion.device)
-    motion, sound = smooth(motion, smoothing * fps), smooth(sound, smoothing * fps)
-    correlations = [pearson(sound, motion)]
-    if lag_frames == 1 and motion.shape[1] > 2:
-        correlations += [pearson(sound[:, 1:], motion[:, :-1]), pearson(sound[:, :-1], motion[:, 1:])]
-    return torch.stack(correlations).amax(dim=0)
+    return OnsetMotionCorrelation(smoothing, lag_frames).judge(analysed(waveform, pixels, fps, sample_rate))
 
 
 def smooth(curve: Tensor, deviation: float) -> Tensor:
@@ -110,6 +97,19 @@ class OnsetMotionCorrelation(SyncMetric):
         self.smoothing = smoothing
         self.lag_frames = lag_frames
 
-    def values(self, waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> Tensor:
-        """One correlation per clip ``(b,)``; for the arguments see :func:`onset_motion_correlation`."""
-        return onset_motion_correlation(waveform, pixels, fps, sample_rate, self.smoothing, self.lag_frames)
+    def judge(self, clips: AnalysedClips) -> Tensor:
+        """One correlation per clip ``(b,)``, see :func:`onset_motion_correlation`."""
+        if self.lag_frames not in (0, 1) or self.smoothing < 0:
+            raise ConfigurationError(
+                f"OnsetMotionCorrelation has lag_frames={self.lag_frames} and smoothing={self.smoothing}. Set "
+                "lag_frames to 0 or 1 (the best of a wide range cannot fall with a shift) and smoothing to 0 or more "
+                "seconds."
+            )
+        motion, flux = clips.picture.motion, clips.sound.flux
+        sound = _per_step(flux.strength, flux.hop, clips.fps, motion.shape[1]).to(motion.device)
+        deviation = self.smoothing * clips.fps
+        motion, sound = smooth(motion, deviation), smooth(sound, deviation)
+        correlations = [pearson(sound, motion)]
+        if self.lag_frames == 1 and motion.shape[1] > 2:
+            correlations += [pearson(sound[:, 1:], motion[:, :-1]), pearson(sound[:, :-1], motion[:, 1:])]
+        return torch.stack(correlations).amax(dim=0)

@@ -1,6 +1,7 @@
 """When a sound begins: onset strength and onset times."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from scipy.signal import find_peaks
@@ -20,6 +21,25 @@ COMPRESSION = 1000.0
 """A band at -60 dB of full scale lies at the knee of the logarithm; quieter sound is nearly left out."""
 EARLINESS = 0.007
 """A window sees an attack before its middle reaches it; measured on clicks, drums and tones."""
+
+
+class Flux(NamedTuple):
+    """How the spectrum of sounds rises; entry ``i`` belongs to the time ``i * hop``.
+
+    Args:
+        rise: Mean rise over the bands, ``(b, n)``.
+        louder: 1 where the power of the whole spectrum rises, else 0; ``(b, n)``.
+        hop: Seconds from one entry to the next.
+    """
+
+    rise: Tensor
+    louder: Tensor
+    hop: float
+
+    @property
+    def strength(self) -> Tensor:
+        """Onset strength ``(b, n)``, see :func:`onset_strength`."""
+        return self.rise * self.louder
 
 
 def onset_strength(waveform: Tensor, sample_rate: int) -> tuple[Tensor, float]:
@@ -44,8 +64,8 @@ def onset_strength(waveform: Tensor, sample_rate: int) -> tuple[Tensor, float]:
     Raises:
         ConfigurationError: If the waveform is not ``(b, samples)`` or is shorter than two windows.
     """
-    flux, louder, hop = _flux(waveform, sample_rate)
-    return flux * louder, hop
+    flux = spectral_flux(waveform, sample_rate)
+    return flux.strength, flux.hop
 
 
 def onset_times(
@@ -71,10 +91,15 @@ def onset_times(
     Raises:
         ConfigurationError: If the waveform is not ``(b, samples)`` or is shorter than two windows.
     """
-    flux, louder, hop = _flux(waveform, sample_rate)
+    return onset_times_of(spectral_flux(waveform, sample_rate), threshold, relative, spacing)
+
+
+def onset_times_of(flux: Flux, threshold: float = 0.1, relative: float = 0.2, spacing: float = 0.08) -> list[Tensor]:
+    """As :func:`onset_times`, of sounds whose flux is known."""
+    hop = flux.hop
     reach = round(0.2 / hop)
-    surroundings = pad(flux[:, None], (reach, reach))[:, 0].unfold(1, 2 * reach + 1, 1)
-    excess = ((flux - 2 * surroundings.median(dim=-1).values) * louder).double().cpu()
+    surroundings = pad(flux.rise[:, None], (reach, reach))[:, 0].unfold(1, 2 * reach + 1, 1)
+    excess = ((flux.rise - 2 * surroundings.median(dim=-1).values) * flux.louder).double().cpu()
     distance = max(1, round(spacing / hop))
     return [_peaks(row, max(threshold, relative * float(row.max())), distance) * hop + EARLINESS for row in excess]
 
@@ -84,8 +109,19 @@ def _peaks(excess: Tensor, height: float, distance: int) -> Tensor:
     return torch.from_numpy(found).double()
 
 
-def _flux(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Tensor, float]:
-    """Mean rise over the bands ``(b, n)``, whether the whole becomes louder ``(b, n)``, and the hop in seconds."""
+def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
+    """What onset strength and onset times are made of.
+
+    Args:
+        waveform: Mono sound in [-1, 1], ``(b, samples)``.
+        sample_rate: Samples a second.
+
+    Returns:
+        The flux.
+
+    Raises:
+        ConfigurationError: If the waveform is not ``(b, samples)`` or is shorter than two windows.
+    """
     hop = round(HOP_SECONDS * sample_rate)
     window = HOPS_PER_WINDOW * hop
     if waveform.ndim != 2 or waveform.shape[1] < 2 * window:
@@ -102,7 +138,7 @@ def _flux(waveform: Tensor, sample_rate: int) -> tuple[Tensor, Tensor, float]:
     louder = (power[..., LAG:] > power[..., :-LAG]).float()
     # Entry 0 stands at time 0: the first window's middle is half a window later, the first difference half a lag more.
     edges = (HOPS_PER_WINDOW // 2 + LAG // 2,) * 2
-    return pad(rise, edges), pad(louder, edges), hop / sample_rate
+    return Flux(pad(rise, edges), pad(louder, edges), hop / sample_rate)
 
 
 @lru_cache

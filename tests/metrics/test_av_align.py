@@ -4,7 +4,8 @@ from sync_clips import RATE, clicks
 from torch.nn.functional import interpolate
 
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.metrics.av_align import AVAlign, av_align, flow_curve
+from asva_lightning.metrics.av_align import AVAlign, av_align
+from asva_lightning.metrics.flow import flow_curve
 
 TIMES = [0.31, 0.75, 1.4]
 

@@ -1,0 +1,65 @@
+"""FVD: how far generated clips are from true ones, as a network for actions sees them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.frechet import frechet_distance
+from asva_lightning.metrics.i3d import I3D
+from asva_lightning.metrics.resize import squash
+from asva_lightning.metrics.set_metric import SetMetric
+
+SIDE = 224
+
+
+@torch.no_grad()
+def video_features(network: nn.Module, pixels: Tensor) -> Tensor:
+    """Features of whole clips, with the first frame.
+
+    Frames are resized straight to a square (see :func:`~asva_lightning.metrics.resize.squash`), which squashes those
+    of another shape.
+
+    Args:
+        network: Clips ``(b, 3, f, 224, 224)`` in [-1, 1] to features ``(b, d)``.
+        pixels: RGB clips ``(b, 3, f, h, w)``, uint8.
+
+    Returns:
+        ``(b, d)``.
+
+    Raises:
+        ConfigurationError: If pixels is not ``(b, 3, f, h, w)`` of uint8.
+    """
+    features: Tensor = network(squash(pixels, SIDE)).float()
+    return features
+
+
+class FVD(SetMetric):
+    """Frechet video distance over all ranks and per class.
+
+    :func:`~asva_lightning.metrics.frechet.frechet_distance` of :func:`video_features`; Unterthiner et al., "Towards
+    Accurate Generative Models of Video", 2018. It does not hear the sound, and depends on frames, frame rate and size.
+
+    Args:
+        network: The file of I3D, a TorchScript program that you trust (see :class:`~asva_lightning.metrics.i3d.I3D`),
+            or any network that takes clips ``(b, 3, f, 224, 224)`` in [-1, 1] to features ``(b, d)``.
+        **kwargs: What every torchmetrics metric takes.
+
+    Raises:
+        WeightsError: If the file is missing or damaged.
+    """
+
+    def __init__(self, network: nn.Module | str | Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._network = Frozen(network if isinstance(network, nn.Module) else I3D(network))
+
+    def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
+        """Look at one clip ``(3, f, h, w)`` uint8: one row, ``(1, d)``."""
+        return video_features(self._network.on(pixels.device), pixels[None])
+
+    def distance(self, generated: Tensor, reference: Tensor) -> float:
+        """Compare features ``(N, d)`` and ``(M, d)``; see :func:`~asva_lightning.metrics.frechet.frechet_distance`."""
+        return frechet_distance(generated, reference)

@@ -1,0 +1,57 @@
+"""What the measures that compare a sample with the truth, frame by frame, share."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.clip import EvaluatedClip
+from asva_lightning.metrics.mean_over_clips import MeanOverClips
+
+
+class ReferenceMetric(MeanOverClips, ABC):
+    """A measure of a sample against the true clip for the same sound."""
+
+    @abstractmethod
+    def values(self, pixels: Tensor, reference: Tensor) -> Tensor:
+        """Judge samples ``(b, 3, f, h, w)`` uint8 by the truth of the same shape: ``(b,)``, nan where there is none."""
+
+    def update(self, pixels: Tensor, reference: Tensor) -> None:
+        """Judge a batch and take in its values; for the arguments see :meth:`values`."""
+        self.add(self.values(pixels, reference))
+
+    def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
+        """Judge one clip and keep nothing.
+
+        Args:
+            clip: The clip, with its reference.
+            format: Not used: both have the same.
+
+        Returns:
+            The clip's value.
+
+        Raises:
+            ConfigurationError: If the clip has no reference.
+        """
+        truth = clip.true_picture(type(self).__name__).pixels
+        return float(self.values(clip.pixels[None], truth))
+
+
+def require_same_shape(pixels: Tensor, reference: Tensor, what: str) -> None:
+    """Check a sample and the truth.
+
+    Args:
+        pixels: What should be samples ``(b, 3, f, h, w)`` of uint8 with at least two frames.
+        reference: What should be the truth, of the same shape.
+        what: Name of the measure, for the message.
+
+    Raises:
+        ConfigurationError: If they are not.
+    """
+    if pixels.shape != reference.shape or pixels.ndim != 5 or pixels.shape[2] < 2:
+        raise ConfigurationError(
+            f"{what} compares clips (b, 3, f, h, w) frame by frame from the second on, but the samples are "
+            f"{tuple(pixels.shape)} and the truth is {tuple(reference.shape)}. Read both with the same clip format of "
+            "two frames or more."
+        )
