@@ -87,6 +87,7 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
                 "This anatomy has none of the layers that are added to Stable Diffusion, so trainable: added leaves "
                 "nothing to train. Use trainable: all, or leave some of the layers in."
             )
+        self._layers = layers_per_block
         time_channels = 4 * widths[0]
         self._blocks: list[AudioVideoBlock] = []
 
@@ -188,8 +189,8 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
             images, results = level(images, time, conditions, frames)
             kept += results
         images = self.mid_block(images, time, conditions, frames)
+        layers = self._layers + 1
         for level in self.up_blocks:
-            layers = len(level.resnets)
             own, kept = tuple(kept[-layers:]), kept[:-layers]
             size = kept[-1].shape[-2:] if kept else images.shape[-2:]
             images = level(images, own, size, time, conditions, frames)
