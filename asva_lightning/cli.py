@@ -25,12 +25,13 @@ class Command(NamedTuple):
     Args:
         target: ``module:function``; imported when the command is called.
         about: What it does, in a few words.
-        positional: Whether parameters without a default are given without their names.
+        positional: Whether parameters without a default are given without their names; ``None`` where the function
+            takes the words themselves, as it reads a recipe.
     """
 
     target: str
     about: str
-    positional: bool
+    positional: bool | None
 
 
 COMMANDS = {
@@ -38,7 +39,13 @@ COMMANDS = {
     "shards info": Command("asva_lightning.data.commands:show_shards", "what a folder of shards holds", True),
     "shards lint": Command("asva_lightning.data.commands:lint_shards", "everything that can be wrong with them", True),
     "shards preview": Command("asva_lightning.data.commands:preview_shards", "a page to watch some clips on", True),
+    "shards encode": Command("asva_lightning.training.encode:encode_shards", "latents once, for all trainings", None),
     "animate": Command("asva_lightning.training.animate:animate", "pictures and sounds in, videos out", False),
+    "sweep": Command("asva_lightning.studies.command:sweep", "run differences x seeds; a table of scores", True),
+    "evaluate": Command("asva_lightning.evaluation.commands:evaluate_clips", "scores of any system's clips", False),
+    "report": Command("asva_lightning.evaluation.commands:compare_results", "two results, clip by clip", True),
+    "follow swap": Command("asva_lightning.training.follow:follow_swap", "which sound made this video?", False),
+    "follow delay": Command("asva_lightning.training.follow:follow_delay", "does motion move with its sound?", False),
     "export": Command("asva_lightning.training.export:export", "a model as a folder of safetensors", True),
 }
 
@@ -103,17 +110,27 @@ def _call(command: Command, name: str, words: list[str]) -> None:
     from jsonargparse import ArgumentParser, auto_cli
 
     class CommandParser(ArgumentParser):
-        """A parser that offers a parameter such as ``as_``, a word that Python keeps for itself, as ``--as``."""
+        """A parser that offers a parameter such as ``as_``, a word that Python keeps for itself, as ``--as``.
+
+        ``--shift_test`` may be written as ``--shift-test``, and a switch without a value is on.
+        """
 
         def add_argument(self, *args: Any, **kwargs: Any) -> Any:
             if args and args[0].startswith("--") and args[0].endswith("_"):
                 kwargs["dest"], args = args[0].lstrip("-"), (args[0].rstrip("_"), *args[1:])
+            elif args and args[0].startswith("--") and "_" in args[0]:
+                args = (args[0], args[0].replace("_", "-"), *args[1:])
+            if kwargs.get("type") is bool:
+                kwargs |= {"nargs": "?", "const": True}
             return super().add_argument(*args, **kwargs)
 
     module, _, function = command.target.partition(":")
     called: Callable[..., int | None] = getattr(importlib.import_module(module), function)
     prog = f"python -m asva_lightning {name}"
-    code = auto_cli(called, args=words, prog=prog, as_positional=command.positional, parser_class=CommandParser)
+    if command.positional is None:
+        code = called(words)
+    else:
+        code = auto_cli(called, args=words, prog=prog, as_positional=command.positional, parser_class=CommandParser)
     if code:
         raise SystemExit(code)
 

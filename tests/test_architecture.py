@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "asva_lightning"
 ORDER = [
     "errors", "files", "weights", "worklist", "media", "pages", "data", "encoders", "denoiser", "diffusion", "metrics",
-    "evaluation", "runs", "training", "cli", "__main__",
+    "evaluation", "runs", "training", "studies", "cli", "__main__",
 ]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
