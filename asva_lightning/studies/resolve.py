@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace
-from omegaconf.errors import OmegaConfBaseException
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.runs.folder import RunFolder, open_run
@@ -43,11 +42,8 @@ def resolve(words: tuple[str, ...]) -> Resolved:
     Raises:
         ConfigurationError: Where `fit` would refuse them before it builds anything.
     """
-    try:
-        with ExitStack() as held:
-            return _Resolver(["fit", *words], None, held).resolved
-    except OmegaConfBaseException as error:
-        raise ConfigurationError(" ".join(str(error).split())) from error
+    with ExitStack() as held:
+        return _Resolver(["fit", *words], None, held).resolved
 
 
 class _Parser(BriefParser):

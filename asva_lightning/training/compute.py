@@ -37,8 +37,21 @@ class Compute:
                 f"compute.compile is a backend of torch.compile such as inductor, not {self.compile!r}. Known: {known}."
             )
 
-    def apply(self, denoiser: AVSyncUNet) -> None:
-        """Prepare a network; to do it again changes nothing."""
+    def apply(self, denoiser: AVSyncUNet, strategy: Any = None) -> None:
+        """Prepare a network; to do it again changes nothing.
+
+        Args:
+            denoiser: The network.
+            strategy: The trainer's strategy, which may not allow everything.
+
+        Raises:
+            ConfigurationError: If compilation is asked for under ZeRO-3.
+        """
+        if self.compile is not None and _stage(strategy) == 3:
+            raise ConfigurationError(
+                "compute.compile does not go with ZeRO-3, which gathers parameters layer by layer while a compiled "
+                "graph runs as a whole. Use ZeRO-2, or leave compute.compile out."
+            )
         if self.activation_checkpointing:
             # Not the function that diffusers brings: the compiler warns of what it asks on every call.
             denoiser.enable_gradient_checkpointing(partial(checkpoint, use_reentrant=False))
@@ -48,3 +61,9 @@ class Compute:
         if self.compile is not None and "predict" not in vars(denoiser):
             compiled: Any = torch.compile(denoiser.predict, backend=self.compile, fullgraph=True, dynamic=False)
             vars(denoiser)["predict"] = compiled
+
+
+def _stage(strategy: Any) -> int:
+    """The ZeRO stage of a strategy; 0 where it is none of DeepSpeed's."""
+    settings = getattr(strategy, "config", None)
+    return int(settings.get("zero_optimization", {}).get("stage", 0)) if isinstance(settings, dict) else 0

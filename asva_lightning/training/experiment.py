@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
+from omegaconf.errors import OmegaConfBaseException
 
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.errors import AsvaError, ConfigurationError, RunError
@@ -110,8 +111,19 @@ class ExperimentCLI(LightningCLI):
         parser.link_arguments("data.format", "model.init_args.format")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the words that were given, wherever they came from."""
-        self.config = parser.parse_args(args)
+        """Parse the words that were given, wherever they came from.
+
+        Raises:
+            ConfigurationError: If a ``${...}`` names nothing.
+            AsvaError: If what it asks for cannot be had, such as the class texts of missing shards.
+        """
+        try:
+            self.config = parser.parse_args(args)
+        except OmegaConfBaseException as error:
+            reason = _refusal(error)
+            if isinstance(reason, AsvaError):
+                raise reason from error
+            raise ConfigurationError(" ".join(str(error).split())) from error
 
     def _parse_ckpt_path(self) -> None:
         """Take the configuration from files and words only: a checkpoint must not overrule the command line."""

@@ -12,7 +12,7 @@ from asva_lightning.errors import ConfigurationError
 def register_interpolations() -> None:
     """Make ``${class_texts:${data.shards}}`` known to the parser: the class texts of shards, sorted.
 
-    The texts themselves stand in the configuration that the run folder keeps, so a run can be opened without its shards.
+    The texts themselves stand in the configuration that the run folder keeps, so a run is opened without its shards.
     """
     OmegaConf.register_resolver("class_texts", class_texts, replace=True)
 

@@ -110,7 +110,7 @@ class AnimationTask(pl.LightningModule):
         """Take the digests of what is not trained, while this process still has all of it; prepare the denoiser."""
         self._frozen = digests_of_frozen(self.denoiser, self.conditioner)
         check_encoded(getattr(self.trainer, "datamodule", None), self.conditioner, self._frozen)
-        self.compute.apply(self.denoiser)
+        self.compute.apply(self.denoiser, self.trainer.strategy)
         if stage == "fit" and self.init_from is not None and not self._begun():
             begin_with(self, self.init_from, self._frozen)
 

@@ -1,6 +1,7 @@
 """Compiled, checkpointed, with channels last: the same function, computed another way."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -103,3 +104,11 @@ def test_a_recipe_may_ask_for_all_of_it_and_stays_the_same_run(synth_shards, tmp
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ConfigurationError, match="such as inductor, not 'indcutor'"):
         Compute(compile="indcutor")
+
+
+def test_compilation_under_zero_3_is_refused(small):
+    strategy = SimpleNamespace(config={"zero_optimization": {"stage": 3}})
+    with pytest.raises(ConfigurationError, match="does not go with ZeRO-3.*Use ZeRO-2"):
+        Compute(compile="aot_eager").apply(small.unet(), strategy)
+    strategy.config["zero_optimization"]["stage"] = 2
+    Compute(compile="aot_eager").apply(small.unet(), strategy)

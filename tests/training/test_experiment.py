@@ -26,6 +26,15 @@ def failure(capsys, *arguments) -> str:
     return error
 
 
+def test_an_interpolation_that_names_nothing_is_one_line(capsys, tmp_path):
+    overlay = tmp_path / "wrong.yaml"
+    overlay.write_text("data:\n  seed: ${sed_everything}\n")
+    with pytest.raises(SystemExit):
+        main(["fit", f"--config={RECIPE}", f"--config={overlay}", f"--run.root={tmp_path}"])
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert "sed_everything" in line
+
+
 def test_interpolation_follows_overrides_and_later_files(capsys, tmp_path):
     config = printed_config(capsys, "--seed_everything=7")
     assert (config["data"]["seed"], config["model"]["init_args"]["seed"]) == (7, 7)

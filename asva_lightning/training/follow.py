@@ -1,0 +1,192 @@
+"""The commands ``follow swap`` and ``follow delay``: do videos follow their sound?"""
+
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from asva_lightning.data.commands import with_manifest
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.delay import DELAYS, check_delays, delay_requests, judge_delays
+from asva_lightning.evaluation.follow_clips import choose_clips
+from asva_lightning.evaluation.follow_report import write_delay, write_swap
+from asva_lightning.evaluation.generators import write_requests
+from asva_lightning.evaluation.swap import judge_swap, swap_groups
+from asva_lightning.media import ClipFormat
+from asva_lightning.training.checkpoints import Which
+from asva_lightning.training.follow_videos import (
+    FollowedVideos,
+    FoundVideos,
+    Sets,
+    check_ways,
+    format_of_others,
+    made_by,
+)
+from asva_lightning.training.sources import STABLE_DIFFUSION
+
+logger = logging.getLogger(__name__)
+
+
+def follow_swap(
+    shards: str,
+    checkpoint: str | None = None,
+    generated: str | None = None,
+    pairs: str | None = None,
+    output: str = "follow-swap",
+    split: str = "test",
+    clips: int = 5,
+    groups: int = 1,
+    seed: int = 0,
+    audio_guidance: float | None = None,
+    text_guidance: float | None = None,
+    batch_size: int = 8,
+    format: ClipFormat | None = None,
+    weights: Which = "ema",
+    stable_diffusion: str = STABLE_DIFFUSION,
+) -> None:
+    """Cross the pictures and sounds of a class: can it be told which sound made a video?
+
+    Args:
+        shards: Folder of shards whose clips are used.
+        checkpoint: What is tested: a run folder or a checkpoint in one, an exported folder or the Hub id of one, or a
+            checkpoint folder of the original.
+        generated: In place of a checkpoint, a folder of finished mp4s of any system.
+        pairs: Folder to write what another system is to animate: ``NAME.png``, ``NAME.wav`` and ``pairs.csv``. Its
+            videos ``NAME.mp4`` are then judged with ``--generated`` and otherwise the same words.
+        output: Folder of the results, and of the videos that a checkpoint makes. Started again, it goes on.
+        split: Split whose clips are used.
+        clips: Clips whose pictures and sounds are crossed, all of one class.
+        groups: Such groups of each class; a class with too few clips is left out.
+        seed: Seed of the noise.
+        audio_guidance: How strongly to follow the sound; as the model samples if not given.
+        text_guidance: How strongly to follow the text; as the model samples if not given.
+        batch_size: Videos that are made together.
+        format: What a clip is, for videos of other systems; the method's if not given.
+        weights: For runs, the averaged weights (``ema``) or those of the last step (``raw``).
+        stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
+
+    Raises:
+        ConfigurationError: If settings contradict each other, or videos are missing.
+        ShardsError: If shards or split are missing.
+        RunError: If the checkpoint is nothing that can be opened.
+    """
+    check_ways(checkpoint, generated, pairs)
+    if clips < 2 or groups < 1:
+        raise ConfigurationError(f"--clips must be 2 or more and --groups 1 or more, not {clips} and {groups}.")
+    samples, others = with_manifest(shards).samples(split), format_of_others(format, checkpoint)
+    videos = _videos(
+        checkpoint, generated, output, others, seed, batch_size, audio_guidance, text_guidance, weights,
+        stable_diffusion,
+    )  # fmt: skip
+    clip_format = videos.format if videos else others
+    chosen = choose_clips(samples, clip_format, clips * groups)
+    crossed = list(swap_groups(chosen, clips))
+    left_out = [f"{name} ({len(found)})" for name, found in chosen.items() if len(found) < clips]
+    if not crossed:
+        raise ConfigurationError(
+            f"No class of {split} in {shards} has {clips} clips that can be used, but: {', '.join(left_out)}. Set "
+            "--clips lower."
+        )
+    if left_out:
+        logger.warning("Left out, with fewer than %d clips that can be used: %s", clips, ", ".join(left_out))
+    sets = {group.name: group.requests(clip_format) for group in crossed}
+    if videos is None:
+        _write_pairs(sets, str(pairs), clip_format, "swap")
+        return
+    protocol = {"test": "swap", "split": split, "clips": clips, "groups": groups, "format": asdict(clip_format)}
+    videos.prepare(sets, {"shards": shards, **protocol})
+    judged = [judge_swap(group, videos.read(sets[group.name]), clip_format) for group in crossed]
+    sys.stdout.write(write_swap(Path(output), judged, {"shards": shards, "split": split, **videos.facts}, protocol))
+
+
+def follow_delay(
+    shards: str,
+    checkpoint: str | None = None,
+    generated: str | None = None,
+    pairs: str | None = None,
+    output: str = "follow-delay",
+    split: str = "test",
+    clips: int = 5,
+    delays: list[float] | None = None,
+    seed: int = 0,
+    audio_guidance: float | None = None,
+    text_guidance: float | None = None,
+    batch_size: int = 8,
+    format: ClipFormat | None = None,
+    weights: Which = "ema",
+    stable_diffusion: str = STABLE_DIFFUSION,
+) -> None:
+    """Delay the sound: does the motion move with it?
+
+    Args:
+        shards: Folder of shards whose clips are used. They must be longer than a clip, by twice the longest delay.
+        checkpoint: What is tested: a run folder or a checkpoint in one, an exported folder or the Hub id of one, or a
+            checkpoint folder of the original.
+        generated: In place of a checkpoint, a folder of finished mp4s of any system.
+        pairs: Folder to write what another system is to animate: ``NAME.png``, ``NAME.wav`` and ``pairs.csv``. Its
+            videos ``NAME.mp4`` are then judged with ``--generated`` and otherwise the same words.
+        output: Folder of the results, and of the videos that a checkpoint makes. Started again, it goes on.
+        split: Split whose clips are used.
+        clips: Clips of each class.
+        delays: Seconds by which the sound is late; early where negative. Best whole frames, below the time between two
+            events; a sixth and a third of a second, early and late, if not given.
+        seed: Seed of the noise.
+        audio_guidance: How strongly to follow the sound; as the model samples if not given.
+        text_guidance: How strongly to follow the text; as the model samples if not given.
+        batch_size: Videos that are made together.
+        format: What a clip is, for videos of other systems; the method's if not given.
+        weights: For runs, the averaged weights (``ema``) or those of the last step (``raw``).
+        stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
+
+    Raises:
+        ConfigurationError: If settings contradict each other, or videos are missing.
+        ShardsError: If shards or split are missing.
+        RunError: If the checkpoint is nothing that can be opened.
+    """
+    check_ways(checkpoint, generated, pairs)
+    late = list(delays or DELAYS)
+    check_delays(late)
+    if clips < 1:
+        raise ConfigurationError(f"--clips must be 1 or more, not {clips}.")
+    samples, others = with_manifest(shards).samples(split), format_of_others(format, checkpoint)
+    videos = _videos(
+        checkpoint, generated, output, others, seed, batch_size, audio_guidance, text_guidance, weights,
+        stable_diffusion,
+    )  # fmt: skip
+    clip_format = videos.format if videos else others
+    check_delays(late, clip_format)
+    chosen = choose_clips(samples, clip_format, clips, max(map(abs, late)))
+    used = [clip for of_class in chosen.values() for clip in of_class]
+    if not used:
+        raise ConfigurationError(f"Not one clip of {split} in {shards} can be used; the warnings above say why.")
+    sets = {clip.name: delay_requests(clip, late, clip_format, number) for number, clip in enumerate(used)}
+    if videos is None:
+        _write_pairs(sets, str(pairs), clip_format, "delay")
+        return
+    protocol = {"test": "delay", "split": split, "clips": clips, "delays": late, "format": asdict(clip_format)}
+    videos.prepare(sets, {"shards": shards, **protocol})
+    judged = [judge_delays(clip, videos.read(sets[clip.name]), late, clip_format) for clip in used]
+    facts = {"shards": shards, "split": split, **videos.facts}
+    sys.stdout.write(write_delay(Path(output), judged, late, facts, protocol))
+
+
+def _videos(
+    checkpoint: str | None, generated: str | None, output: str, others: ClipFormat, seed: int, batch_size: int,
+    audio_guidance: float | None, text_guidance: float | None, weights: Which, stable_diffusion: str,
+) -> FollowedVideos | None:  # fmt: skip
+    """Where the videos come from; nowhere, where only pairs are written."""
+    if generated is not None:
+        return FoundVideos(Path(generated), others)
+    if checkpoint is None:
+        return None
+    return made_by(checkpoint, Path(output), seed, batch_size, audio_guidance, text_guidance, weights, stable_diffusion)
+
+
+def _write_pairs(sets: Sets, folder: str, format: ClipFormat, test: str) -> None:
+    requests = [request for of_set in sets.values() for request in of_set]
+    write_requests(requests, Path(folder), format)
+    sys.stdout.write(
+        f"{len(requests)} pairs in {folder}, listed in pairs.csv. Animate each NAME.png with NAME.wav to NAME.mp4, "
+        f"{format.frames} frames at {format.fps:g} a second, the same noise where the column `seed` has the same "
+        f"number. Then: follow {test} --generated FOLDER, and otherwise the same words.\n"
+    )
