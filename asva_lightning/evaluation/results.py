@@ -3,94 +3,18 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.bootstrap import Interval, Score, bootstrap_interval
+from asva_lightning.files import write_text
 
-RESAMPLES = 2000
-PARTS = 20
+__all__ = ["Interval", "Results", "Score", "bootstrap_interval"]
 
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval.
-
-    Args:
-        low: Lower end.
-        high: Upper end.
-    """
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Score:
-    """A mean over clips, with its uncertainty.
-
-    Args:
-        mean: Mean of the values that are not nan; nan where there are none.
-        low: Lower end of the bootstrap interval.
-        high: Upper end of the bootstrap interval.
-        count: Number of clips in the mean.
-        left_out: Number of clips whose value is nan.
-    """
-
-    mean: float
-    low: float
-    high: float
-    count: int
-    left_out: int = 0
-
-    @classmethod
-    def of(cls, values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> "Score":
-        """Summarise the values of some clips.
-
-        Args:
-            values: One value per clip; nan is left out and counted.
-            confidence: Confidence of the interval.
-            seed: Seed of the bootstrap.
-
-        Returns:
-            The score.
-        """
-        usable = [value for value in values if not math.isnan(value)]
-        interval = bootstrap_interval(usable, confidence, seed)
-        mean = float(np.mean(usable)) if usable else math.nan
-        return cls(mean, interval.low, interval.high, len(usable), len(values) - len(usable))
-
-
-def bootstrap_interval(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Percentile bootstrap interval of a mean (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993).
-
-    The means of 2000 draws of as many values, with replacement; the interval holds the middle ``confidence`` of them.
-    It speaks of the choice of clips only, not of the seed of training or sampling. Below about ten values it is too
-    narrow.
-
-    Args:
-        values: Values without nan; with none both ends are nan.
-        confidence: Share of the means inside, between 0 and 1.
-        seed: Seed of the draws.
-
-    Returns:
-        The interval.
-
-    Raises:
-        ConfigurationError: If the confidence is not between 0 and 1.
-    """
-    if not 0 < confidence < 1:
-        raise ConfigurationError(f"A confidence lies between 0 and 1, not at {confidence}. Use 0.95 for 95 %.")
-    if not values:
-        return Interval(math.nan, math.nan)
-    numbers, random = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
-    # In parts: all at once would need memory for 2000 times the number of clips.
-    draws = (random.integers(len(numbers), size=(RESAMPLES // PARTS, len(numbers))) for _ in range(PARTS))
-    means = np.concatenate([numbers[draw].mean(axis=1) for draw in draws])
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))
+SHOWN = 10
+"""So many names are listed in a message; the rest is counted."""
 
 
 @dataclass
@@ -101,11 +25,28 @@ class Results:
         values: Measure to clip to value; nan where a measure does not apply to the clip.
         texts: Clip to class text.
         facts: What the numbers depend on (frames, fps, size, guidance, hash of judging weights).
+        videos: Clip to the video that it is cut from; clips of one are resampled together. A clip that is not named is
+            a video of its own.
+        sets: Measure of sets to ``all`` or ``class <text>`` to its distance, with its interval.
+        excluded: Clip to the reason why it was not scored.
+        missing: Files that should have been there and were not.
+        extra: Files that belong to no true clip.
+        protocol: What must be equal before two results are compared.
+        clip_facts: Clip to what is known of how it was made, such as seed and guidance.
+        versions: Libraries and decoder that made the numbers.
     """
 
     values: dict[str, dict[str, float]]
     texts: dict[str, str]
     facts: dict[str, str | float] = field(default_factory=dict)
+    videos: dict[str, str] = field(default_factory=dict)
+    sets: dict[str, dict[str, Score]] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    clip_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> list[str]:
@@ -121,7 +62,7 @@ class Results:
         Returns:
             Its mean over all clips.
         """
-        return Score.of(list(self._of(measure).values()))
+        return self._score(self._of(measure))
 
     def of_class(self, measure: str, text: str) -> Score:
         """The score of the clips of one class.
@@ -133,7 +74,7 @@ class Results:
         Returns:
             Its mean over the clips of that class.
         """
-        return Score.of([value for key, value in self._of(measure).items() if self.texts[key] == text])
+        return self._score({key: value for key, value in self._of(measure).items() if self.texts[key] == text})
 
     def table(self) -> str:
         """The scores overall and of each class as a Markdown table, under the facts they depend on."""
@@ -142,8 +83,10 @@ class Results:
             rows.append(_row(measure, "all", self.overall(measure)))
             if len(self.classes) > 1:
                 rows += [_row(measure, text, self.of_class(measure, text)) for text in self.classes]
+        for measure, scores in self.sets.items():
+            rows += [_row(measure, name.removeprefix("class "), score) for name, score in scores.items()]
         facts = ", ".join(f"{name} {value}" for name, value in self.facts.items())
-        return "\n".join([*([facts, ""] if facts else []), *_markdown(rows)])
+        return "\n".join([*([facts, ""] if facts else []), *markdown(rows), *self._warnings()])
 
     def write(self, path: str | Path) -> None:
         """Write all values and scores to a JSON file.
@@ -156,11 +99,17 @@ class Results:
             | {"classes": {text: _known(self.of_class(measure, text)) for text in self.classes}}
             for measure in self.values
         }
-        values = {measure: _without_nan(by_key) for measure, by_key in self.values.items()}
-        content = {"facts": self.facts, "scores": scores, "texts": self.texts, "values": values}
-        Path(path).write_text(
-            json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        content = asdict(self) | {
+            "scores": scores,
+            "values": {measure: _without_nan(by_key) for measure, by_key in self.values.items()},
+            "sets": {
+                measure: {name: _known(score) for name, score in of_sets.items()}
+                for measure, of_sets in self.sets.items()
+            },
+        }
+        order = ("facts", "protocol", "versions", "scores", "sets", "excluded", "missing", "extra")
+        content = {name: content[name] for name in order} | content
+        write_text(Path(path), json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: str | Path) -> "Results":
@@ -171,30 +120,76 @@ class Results:
 
         Returns:
             The results.
+
+        Raises:
+            ConfigurationError: If the file is missing or holds something else.
         """
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        values = {
-            measure: {key: math.nan if value is None else value for key, value in by_key.items()}
-            for measure, by_key in content["values"].items()
-        }
-        return cls(values, content["texts"], content["facts"])
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            values = {
+                measure: {key: math.nan if value is None else float(value) for key, value in by_key.items()}
+                for measure, by_key in content["values"].items()
+            }
+            sets = {
+                measure: {name: Score(**_with_nan(score)) for name, score in of_sets.items()}
+                for measure, of_sets in content.get("sets", {}).items()
+            }
+            rest = {name: content[name] for name in _PLAIN if name in content}
+            return cls(values, content["texts"], content["facts"], sets=sets, **rest)
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}. Give a results.json.") from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{path} holds no results ({type(error).__name__}: {error}). Give a file that `evaluate` or `test` "
+                "wrote."
+            ) from error
+
+    def _score(self, values: Mapping[str, float]) -> Score:
+        return Score.of(list(values.values()), videos=[self.videos.get(key, key) for key in values])
 
     def _of(self, measure: str) -> dict[str, float]:
         if measure not in self.values:
             raise ConfigurationError(f"No measure is called {measure!r}; these were scored: {', '.join(self.values)}.")
         return self.values[measure]
 
+    def _warnings(self) -> list[str]:
+        lines = []
+        if self.excluded:
+            reasons = [f"- {key}: {reason}" for key, reason in list(self.excluded.items())[:SHOWN]]
+            lines += ["", f"{some(len(self.excluded), 'clip')} excluded:", "", *reasons]
+            if len(self.excluded) > SHOWN:
+                lines.append(f"- and {len(self.excluded) - SHOWN} more")
+        for what, names in (("missing", self.missing), ("without a true clip", self.extra)):
+            if names:
+                lines += ["", f"Partial: {some(len(names), 'file')} {what}: {listed(names)}"]
+        return lines
+
+
+_PLAIN = ("videos", "excluded", "missing", "extra", "protocol", "clip_facts", "versions")
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Lines of a Markdown table, its columns aligned; the first row is the head."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    rule = ["-" * width for width in widths]
+    for row in (rows[0], rule, *rows[1:]):
+        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first ten names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def some(count: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
 
 def _row(measure: str, text: str, score: Score) -> tuple[str, ...]:
     interval = f"{score.low:.3f} to {score.high:.3f}"
     return measure, text, f"{score.mean:.3f}", interval, str(score.count), str(score.left_out)
-
-
-def _markdown(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
-    rule = tuple("-" * width for width in widths)
-    for row in (rows[0], rule, *rows[1:]):
-        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
 
 
 def _known(score: Score) -> dict[str, float | None]:
@@ -204,3 +199,7 @@ def _known(score: Score) -> dict[str, float | None]:
 def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
     """JSON has no nan; null stands for it."""
     return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+
+def _with_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in values.items()}

@@ -1,0 +1,233 @@
+"""evaluate(): the clips of any system to results, in parallel and resumable."""
+
+import hashlib
+import logging
+import math
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+import asva_lightning
+from asva_lightning.errors import ConfigurationError, WorkFailed
+from asva_lightning.evaluation.bootstrap import RESAMPLES, Score
+from asva_lightning.evaluation.judging import PairJudge, read_features
+from asva_lightning.evaluation.pairing import Pairing, Pairings
+from asva_lightning.evaluation.results import SHOWN, Results
+from asva_lightning.metrics.set_measure import SetMeasure, require_clips_of_both
+from asva_lightning.worklist import Outcome, work
+
+logger = logging.getLogger(__name__)
+
+LIBRARIES = ("torch", "torchmetrics", "numpy", "scipy", "av", "soxr", "opencv-python-headless", "transformers")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is evaluated and how.
+
+    Args:
+        pairings: Generated files and their truths.
+        judge: Judges one clip.
+        digest: Hash of the true clips.
+        split: Which split of the true clips.
+        set_resamples: Draws of the bootstrap of a distance between sets.
+    """
+
+    pairings: Pairings
+    judge: PairJudge
+    digest: str
+    split: str
+    set_resamples: int = 20
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What must be equal before two results are compared."""
+        panel = self.judge.panel.build()
+        weights = panel.weights()
+        return {
+            "format": asdict(self.judge.format),
+            "sound": self.judge.sound,
+            "split": self.split,
+            "clips per reference": self.judge.clips_per_reference,
+            "reference": self.digest,
+            "measures": {
+                name: {"described": self.judge.panel.described(name), "weights": weights.get(name, "")}
+                for name in [*panel.of_clips, *panel.of_sets]
+            },
+        }
+
+
+def evaluate(evaluation: Evaluation, output: Path, workers: int = 2) -> Results:
+    """Judge every pair and write ``output``, with a Markdown table beside it.
+
+    A journal and the features of measures of sets lie beside the output until it is written, so that a second start
+    goes on where the first stopped.
+
+    Args:
+        evaluation: What and how.
+        output: The JSON file to write.
+        workers: Processes.
+
+    Returns:
+        The results; clips that could not be judged are in ``excluded``.
+
+    Raises:
+        ConfigurationError: If a journal of other settings is in the way.
+        WorkFailed: If not one clip could be judged.
+    """
+    protocol, folder = evaluation.protocol, features_folder(output)
+    pairs = evaluation.pairings.pairs
+    journal = Path(f"{output}.journal.jsonl")
+    outcome = work(
+        pairs, evaluation.judge, key=_key, title="evaluate", journal=journal, workers=workers,
+        settings={"generated": _identity(pairs), **protocol}, retry_failures=True,
+    )  # fmt: skip
+    if not outcome.results:
+        lines = [f"  {key}: {reason}" for key, reason in outcome.failures[:SHOWN]]
+        raise WorkFailed("\n".join([f"Not one of {len(pairs)} clips could be judged:", *lines]))
+    results = _results(evaluation, protocol, outcome)
+    for name, measure in evaluation.judge.panel.build().of_sets.items():
+        results.sets[name] = _set_scores(name, measure, results, folder, evaluation.set_resamples)
+    results.write(output)
+    journal.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return results
+
+
+def features_folder(output: Path) -> Path:
+    """Where features lie until the results are written."""
+    return Path(f"{output}.features")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {name: version(name) for name in LIBRARIES}
+    decoder = {name: ".".join(map(str, number)) for name, number in av.library_versions.items()}
+    return {
+        "asva-lightning": asva_lightning.__version__,
+        "python": platform.python_version(),
+        **found,
+        **{f"decoder {name}": decoder[name] for name in ("libavcodec", "libavformat", "libswscale") if name in decoder},
+    }
+
+
+def _key(pair: Pairing) -> str:
+    return pair.key
+
+
+def _identity(pairs: Sequence[Pairing]) -> str:
+    """A hash of which files there are; one that was made anew under its old name is another one."""
+    files = [(pair.key, Path(pair.path).stat()) for pair in pairs]
+    lines = [f"{key} {status.st_size} {status.st_mtime_ns}" for key, status in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _results(evaluation: Evaluation, protocol: Mapping[str, Any], outcome: Outcome) -> Results:
+    done, judge = outcome.results, evaluation.judge
+    results = Results(
+        values={name: {key: one["values"][name] for key, one in done.items()} for name in judge.panel.build().of_clips},
+        texts={key: one["text"] for key, one in done.items()},
+        videos={key: one["video"] for key, one in done.items()},
+        excluded=dict(outcome.failures),
+        missing=evaluation.pairings.missing,
+        extra=evaluation.pairings.extra,
+        protocol=dict(protocol),
+        clip_facts={key: one["made"] for key, one in done.items() if one["made"]},
+        versions=versions(),
+    )
+    weights = {name: about["weights"] for name, about in protocol["measures"].items() if about["weights"]}
+    results.facts = {
+        "clips": len(done),
+        "videos": len(set(results.videos.values())),
+        "frames": judge.format.frames,
+        "fps": judge.format.fps,
+        "size": f"{judge.format.height}x{judge.format.width}",
+        "sound": judge.sound,
+        "guidance": _common(results, "guidance"),
+        "seed": _common(results, "seed"),
+        "bootstrap": f"{RESAMPLES} draws of videos (seed 0)",
+        "reference": evaluation.digest[:12],
+        **{f"weights of {name}": digest[:12] for name, digest in weights.items()},
+    }
+    return results
+
+
+def _common(results: Results, name: str) -> str:
+    """What the clips say of how they were made, where they say it."""
+    known = {str(facts[name]): facts[name] for facts in results.clip_facts.values() if name in facts}
+    if not known:
+        return "not known"
+    if len(known) > 1 or any(name not in results.clip_facts.get(key, {}) for key in results.texts):
+        return "differs between clips"
+    (value,) = known.values()
+    return " ".join(f"{part} {weight}" for part, weight in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _set_scores(name: str, measure: SetMeasure, results: Results, folder: Path, resamples: int) -> dict[str, Score]:
+    features = {key: read_features(folder, key) for key in results.texts}
+    sets = {key: (found[f"{name} generated"], found[f"{name} reference"]) for key, found in features.items()}
+    scores = {"all": set_score(name, measure, sets, results.videos, resamples)}
+    if len(results.classes) > 1:
+        for text in results.classes:
+            of_class = {key: sets[key] for key in sets if results.texts[key] == text}
+            scores[f"class {text}"] = set_score(name, measure, of_class, results.videos, resamples=0)
+    return scores
+
+
+def set_score(
+    name: str,
+    measure: SetMeasure,
+    sets: Mapping[str, tuple[Tensor, Tensor]],
+    videos: Mapping[str, str],
+    resamples: int = 20,
+    seed: int = 0,
+) -> Score:
+    """Distance between generated and true clips, with an interval.
+
+    A distance of resampled clips is larger than that of the clips themselves, as they repeat. So the interval is not
+    that of the percentiles: it is the distance, less and more 1.96 standard deviations of the distances of some draws
+    of videos, each with all its clips, generated and true.
+
+    Args:
+        name: What it is called, for messages.
+        measure: The measure.
+        sets: Clip to features of the generated and of the true one, each ``(n, d)``.
+        videos: Clip to the video that it is cut from.
+        resamples: Draws; below 2 there is no interval.
+        seed: Seed of the draws.
+
+    Returns:
+        The distance as ``mean``; nan, with a warning, where there are too few clips for one.
+    """
+    by_video: dict[str, list[str]] = {}
+    for key in sets:
+        by_video.setdefault(videos.get(key, key), []).append(key)
+    try:
+        require_clips_of_both(len(sets), len(sets), name)
+        distance = _distance(measure, [sets[key] for key in sets])
+    except ConfigurationError as error:
+        logger.warning("%s of %d clips: %s", name, len(sets), error)
+        return Score(math.nan, math.nan, math.nan, 0, len(sets))
+    if resamples < 2 or len(by_video) < 2:
+        return Score(distance, math.nan, math.nan, len(sets))
+    names, random = list(by_video), np.random.default_rng(seed)
+    distances = []
+    for _ in range(resamples):
+        drawn = [names[place] for place in random.integers(len(names), size=len(names))]
+        distances.append(_distance(measure, [sets[key] for video in drawn for key in by_video[video]]))
+    reach = 1.96 * float(np.std(distances, ddof=1))
+    return Score(distance, distance - reach, distance + reach, len(sets))
+
+
+def _distance(measure: SetMeasure, sets: Sequence[tuple[Tensor, Tensor]]) -> float:
+    generated, reference = zip(*sets)
+    return measure.distance(torch.cat(generated), torch.cat(reference))

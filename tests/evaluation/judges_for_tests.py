@@ -1,0 +1,46 @@
+"""Measures that tests name by class_path."""
+
+import torch
+from torch import Tensor, nn
+
+from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.clip import EvaluatedClip
+
+
+class Loudness:
+    """The loudest sample, times a weight."""
+
+    higher_is_better = None
+
+    def __init__(self, weight: float = 1.0) -> None:
+        network = nn.Linear(1, 1, bias=False)
+        nn.init.constant_(network.weight, weight)
+        self._network = Frozen(network)
+
+    def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
+        return float(self._network.network(clip.waveform.abs().max()[None]))
+
+
+class Brightness:
+    """Distance between the mean brightness of two sets of frames."""
+
+    higher_is_better = False
+
+    def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
+        return pixels[:, 1:].float().mean(dim=(0, 2, 3))[:, None]
+
+    def distance(self, generated: Tensor, reference: Tensor) -> float:
+        return float((generated.mean() - reference.mean()).abs())
+
+
+class Broken:
+    """Has features that are no numbers."""
+
+    higher_is_better = False
+
+    def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
+        return torch.full((1, 2), torch.nan)
+
+    def distance(self, generated: Tensor, reference: Tensor) -> float:
+        return 0.0

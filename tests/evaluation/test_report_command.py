@@ -1,0 +1,123 @@
+"""The command ``report``: two results, clip by clip."""
+
+import json
+import math
+
+import pytest
+
+from asva_lightning.cli import main
+from asva_lightning.evaluation.bootstrap import Score
+from asva_lightning.evaluation.compare import compare
+from asva_lightning.evaluation.results import Results
+
+
+def results(better=0.0, clips=12, **changes):
+    keys = [f"dog/{number}_clip-{turn:02d}" for number in range(clips // 2) for turn in range(2)]
+    values = {
+        "psnr": {key: 20 + place % 5 + better * (1 + place % 2) for place, key in enumerate(keys)},
+        "onset_f1": {key: math.nan if place == 0 else 0.5 for place, key in enumerate(keys)},
+    }
+    protocol = {"format": {"frames": 12, "fps": 6.0}, "reference": "a" * 64,
+                "measures": {"psnr": {"described": "psnr", "weights": ""}}}  # fmt: skip
+    settings = {
+        "values": values,
+        "texts": dict.fromkeys(keys, "dog"),
+        "videos": {key: key.partition("_")[0] for key in keys},
+        "sets": {"fid": {"all": Score(30.0 - better, 1.0, 50.0, clips)}},
+        "protocol": protocol,
+        "versions": {"torch": "2.10"},
+    }
+    return Results(**settings | changes)
+
+
+def report(tmp_path, capsys, first, second, *more):
+    first.write(tmp_path / "a.json")
+    second.write(tmp_path / "b.json")
+    main(["report", str(tmp_path / "a.json"), str(tmp_path / "b.json"), *more])
+    return capsys.readouterr().out
+
+
+def refusal(tmp_path, capsys, first, second):
+    with pytest.raises(SystemExit) as stop:
+        report(tmp_path, capsys, first, second)
+    assert stop.value.code == 1
+    return capsys.readouterr().err
+
+
+def test_the_difference_is_paired(tmp_path, capsys):
+    text = report(tmp_path, capsys, results(), results(better=1.0), f"--output={tmp_path / 'r.md'}")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert rows[0] == ["measure", "a", "b", "difference", "95 % interval", "p", "clips", "left out"]
+    # Six videos, of 2^6 flips two are as far; every video has the same mean difference.
+    assert rows[2] == ["psnr", "21.750", "23.250", "+1.500", "+1.500 to +1.500", "0.031", "12", "0"]
+    assert rows[3] == ["onset_f1", "0.500", "0.500", "+0.000", "+0.000 to +0.000", "1", "11", "1"]
+    assert rows[4] == ["fid", "30.000", "29.000", "-1.000", "-", "-", "12", "0"]
+    assert "b less a, paired by clip; 12 clips of 6 videos" in text
+    assert (tmp_path / "r.md").read_text() == text
+
+
+def test_a_measure_that_only_one_has_is_passed_over(tmp_path, capsys):
+    other = results()
+    del other.values["onset_f1"]
+    assert [one.measure for one in compare(results(), other)] == ["psnr"]
+
+
+def test_other_versions_are_told(tmp_path, capsys):
+    text = report(tmp_path, capsys, results(), results(versions={"torch": "2.11"}))
+    assert "Made with other versions: torch 2.10 against 2.11." in text
+
+
+def test_other_clips_are_refused(tmp_path, capsys):
+    error = refusal(tmp_path, capsys, results(clips=26), results(clips=4))
+    assert "22 clips only in the first: dog/10_clip-00, " in error
+    assert "and 12 more" in error
+    assert "only in the second" not in error
+
+
+def test_another_protocol_is_refused(tmp_path, capsys):
+    other = results()
+    other.protocol = other.protocol | {
+        "format": {"frames": 12, "fps": 8.0}, "reference": "b" * 64,
+        "measures": {"psnr": {"described": "psnr", "weights": "c" * 64}},
+    }  # fmt: skip
+    error = refusal(tmp_path, capsys, results(), other)
+    assert "format frames=12 fps=6.0 against frames=12 fps=8.0" in error
+    assert "reference aaaaaaaaaaaa against bbbbbbbbbbbb" in error
+    assert "psnr: weights  against cccccccccccc" in error
+    assert "Evaluate both on the same clips with the same settings" in error
+
+
+def test_results_of_a_test_are_compared_by_their_facts(tmp_path, capsys):
+    first, second = (results(protocol={}, facts={"fps": fps, "guidance": fps}) for fps in (6.0, 8.0))
+    error = refusal(tmp_path, capsys, first, second)
+    assert "fps 6.0 against 8.0" in error
+    assert "guidance" not in error  # two systems may well differ in that
+
+
+def test_no_measure_in_common(tmp_path, capsys):
+    other = results(sets={})
+    other.values = {"ssim": other.values["psnr"]}
+    assert "no measure is in both: psnr, onset_f1, fid against ssim" in refusal(tmp_path, capsys, results(), other)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot be read: No such file"), ("[]", "holds no results"), ("{", "holds no res")]
+)
+def test_a_file_that_holds_no_results(content, message, tmp_path, capsys):
+    results().write(tmp_path / "a.json")
+    if content is not None:
+        (tmp_path / "b.json").write_text(content)
+    with pytest.raises(SystemExit):
+        main(["report", str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+    assert message in capsys.readouterr().err
+
+
+def test_everything_is_read_back(tmp_path):
+    first = results(excluded={"x": "why"}, missing=["y"], extra=["z"], clip_facts={"dog/0_clip-00": {"seed": 1}})
+    first.write(tmp_path / "a.json")
+    again = Results.read(tmp_path / "a.json")
+    again.write(tmp_path / "b.json")
+    assert json.loads((tmp_path / "a.json").read_text()) == json.loads((tmp_path / "b.json").read_text())
+    assert (again.excluded, again.missing, again.extra) == (first.excluded, first.missing, first.extra)
+    assert again.videos == first.videos
+    assert again.sets == first.sets
