@@ -23,6 +23,7 @@ from asva_lightning.data.manifest import Dataset
 from asva_lightning.diffusion import CleanTarget, EpsilonTarget, VelocityTarget
 from asva_lightning.encoders import RadiusWindows
 from asva_lightning.errors import ConfigurationError, ShardsError
+from asva_lightning.evaluation.measures import PanelDescription
 
 PAGE = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
 EXAMPLES = ROOT / "docs" / "examples"
@@ -42,12 +43,17 @@ def repository(tmp_path_factory):
     (folder / "docs").symlink_to(ROOT / "docs")
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    told = re.findall(r"^    my_recordings/0001.json +(.+)$", PAGE, re.MULTILINE)
-    for number, about in enumerate([*told, '{"text": "hammering", "split": "test"}', '{"text": "hammering"}']):
-        file = folder / "my_recordings" / f"{number + 1:04d}.mp4"
-        write_clicking_square(file, number)
-        file.with_suffix(".json").write_text(about)
+    [told] = re.findall(r"^    my_recordings/0001.json +(.+)$", PAGE, re.MULTILINE)
+    record(folder, told, '{"text": "hammering", "split": "test"}', '{"text": "hammering"}', '{"text": "no sound"}')
     return folder
+
+
+def record(folder: Path, *about: str) -> None:
+    """Numbered clips with a JSON file beside each; the fourth has no sound."""
+    for number, text in enumerate(about, start=1):
+        file = folder / "my_recordings" / f"{number:04d}.mp4"
+        write_clicking_square(file, number, sound=number != 4)
+        file.with_suffix(".json").write_text(text)
 
 
 @pytest.fixture
@@ -56,11 +62,12 @@ def typed(repository, synth_shards, tmp_path, monkeypatch):
     monkeypatch.chdir(repository)
     monkeypatch.syspath_prepend(EXAMPLES)
 
-    def command(name: str, file: str) -> Path:
+    def command(name: str, file: str, *more: str, command: str | None = None) -> Path:
         words = the_command(name, file)
+        words[0] = command or name
         small = [f"--config={TINY}", f"--data.shards={synth_shards}", f"--run.root={tmp_path / 'runs'}", *PLAIN]
         recipe = words.index("experiments/quickstart.yaml")
-        main([*words[: recipe + 1], *small, *words[recipe + 1 :]])
+        main([*words[: recipe + 1], *small, *words[recipe + 1 :], *more])
         return only_run(tmp_path / "runs")
 
     return command
@@ -69,7 +76,7 @@ def typed(repository, synth_shards, tmp_path, monkeypatch):
 def the_command(name: str, file: str) -> list[str]:
     found = [words for words in COMMANDS if words[0] == name and file in words]
     assert len(found) == 1, (name, file)
-    return found[0]
+    return [*found[0]]
 
 
 def example(name: str):
@@ -106,14 +113,19 @@ def test_the_page_tells_of_every_example_and_every_command_is_tried():
     assert tried.keys() == FILES.keys()
 
 
-def test_a_run_hears_through_the_encoder_and_only_the_package_can_open_it(typed, monkeypatch, tmp_path, capsys):
-    run = typed("fit", "envelope.yaml")
+def test_a_run_hears_through_the_encoder_and_only_the_package_can_open_it(
+    typed, synth_shards, monkeypatch, tmp_path, capsys
+):
+    run = typed("fit", "envelope.yaml", "--trainer.max_steps=1")
+    typed("fit", "envelope.yaml")  # goes on
     before, after = (checkpoint(run, step) for step in (1, 2))
     weight = "conditioner.audio.linear.weight"
     assert not torch.equal(before["state_dict"][weight], after["state_dict"][weight])
     assert weight in after["average"]["parameters"]
-    typed("predict", "envelope.yaml")
-    assert len(list((run / "predictions").glob("**/*.mp4"))) == 8
+    typed("predict", "envelope.yaml", "--trainer.limit_predict_batches=1")
+    assert len(list((run / "predictions").glob("**/*.mp4"))) == 4
+    typed("fit", "envelope.yaml", command="doctor")
+    assert "50 audio tokens of which a frame sees 5" in capsys.readouterr().out
 
     told = re.search(r"asks for the class .+ it is not loaded\.", PAGE)[0]
     clip = tmp_path / "clip.mp4"
@@ -121,7 +133,8 @@ def test_a_run_hears_through_the_encoder_and_only_the_package_can_open_it(typed,
     animate = ["animate", f"--video={clip}", f"--output={tmp_path / 'out.mp4'}"]
     assert told in refused(capsys, *animate, f"--checkpoint={run}")
     assert told in refused(capsys, "export", run, tmp_path / "model")
-    assert told in refused(capsys, "follow", "swap", "shards", f"--checkpoint={run}")
+    shards, output = f"--shards={synth_shards}", f"--output={tmp_path / 'follow'}"
+    assert told in refused(capsys, "follow", "swap", shards, "--clips=2", output, f"--checkpoint={run}")
 
     place = re.search(r"write `(asva_lightning\.\S+)`", PAGE)[1]
     moved = changed_copy(run, lambda model: model["conditioner"]["init_args"]["audio"].update(class_path=place))
@@ -177,10 +190,13 @@ def test_p2_weights_the_error_of_the_noise_alike_for_every_target(monkeypatch):
         kind(k=0.0)
 
 
-def test_shards_are_built_in_a_terminal_from_a_source_found_by_python_path(repository):
-    export = re.search(r"^    (export PYTHONPATH=.+)$", PAGE, re.MULTILINE)[1]
-    build = f"python -m asva_lightning {shlex.join(the_command('shards', 'numbered.yaml'))}"
-    terminal(f"{export}\n{build}", repository)  # with workers
+def test_shards_are_built_from_the_source(repository, monkeypatch, capsys):
+    monkeypatch.chdir(repository)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    with pytest.raises(SystemExit) as stop:
+        main([*the_command("shards", "numbered.yaml"), "--workers=1"])
+    assert stop.value.code == 1, "a clip is left out"
+    assert "has no sound" in capsys.readouterr().out
     dataset = Dataset.open(repository / "shards" / "numbered")
     samples = {sample.key: (split, sample) for split in dataset.splits for sample in dataset.samples(split)}
     assert {key: split for key, (split, _) in samples.items()} == {
@@ -188,15 +204,28 @@ def test_shards_are_built_in_a_terminal_from_a_source_found_by_python_path(repos
     }  # fmt: skip
     first = samples["dog_barking/0001"][1]
     assert (first.text, first.extra) == ("dog barking", {"microphone": "left"})
+    Path("wrong.yaml").write_text(FILES["numbered.yaml"].replace("0.25", "often"))
+    with pytest.raises(SystemExit):
+        main(["shards", "build", "wrong.yaml", "shards/wrong"])
+    assert "test_share" in capsys.readouterr().err, "YAML is checked against the annotations"
 
 
-def test_a_file_in_the_current_folder_is_found_by_python_m_alone(repository, tmp_path):
+def test_python_m_finds_a_file_in_the_current_folder_and_so_do_its_workers(tmp_path):
     shutil.copy(EXAMPLES / "numbered_clips.py", tmp_path)
-    (tmp_path / "my_recordings").symlink_to(repository / "my_recordings")
-    words = f"shards build {repository / 'numbered.yaml'} out --workers 1"
-    assert "No module named 'numbered_clips'" in terminal(f"asva-lightning {words}", tmp_path, code=1)
-    terminal(f"python -m asva_lightning {words}", tmp_path)
-    assert (tmp_path / "out" / "dataset.json").is_file()
+    (tmp_path / "numbered.yaml").write_text(FILES["numbered.yaml"])
+    record(tmp_path, '{"text": "rain"}')
+    build = shlex.join(the_command("shards", "numbered.yaml"))
+    assert "No module named 'numbered_clips'" in terminal(f"asva-lightning {build}", tmp_path, code=1)
+    terminal(f"python -m asva_lightning {build}", tmp_path)
+    assert (tmp_path / "shards" / "numbered" / "dataset.json").is_file()
+
+
+def test_the_line_that_is_exported_leads_to_every_file(repository):
+    [export] = re.findall(r"^    (export .+)$", PAGE, re.MULTILINE)
+    modules = {path.split(".")[0] for path in re.findall(r"class_path: (\w+\.\w+)", PAGE)} - {"asva_lightning"}
+    assert len(modules) == 4
+    find = f"import importlib.util as u; print([u.find_spec(name) is not None for name in {sorted(modules)}])"
+    assert "[True, True, True, True]" in terminal(f"{export}\npython -c {shlex.quote(find)}", repository)
 
 
 def terminal(lines: str, folder: Path, code: int = 0) -> str:
@@ -229,7 +258,7 @@ def test_what_is_wrong_with_the_whole_set_is_said(about, message, tmp_path, monk
         source.items()
 
 
-def test_evaluate_has_the_measure_in_its_table(repository, clip_folder, tmp_path, monkeypatch):
+def test_evaluate_has_the_measure_in_its_table(clip_folder, tmp_path, monkeypatch, capsys):
     words = the_command("evaluate", "smoothness.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES)
@@ -242,6 +271,16 @@ def test_evaluate_has_the_measure_in_its_table(repository, clip_folder, tmp_path
     assert len(values) == 3 * len(true_files(clip_folder)) == results["scores"]["smoothness"]["all"]["count"]
     assert all(0 < value < 1 for value in values.values())
     assert "| smoothness" in Path("results.md").read_text()
+    main(["report", "results.json", "results.json"])
+    assert "| smoothness" in capsys.readouterr().out.rpartition("p-value")[2]
+
+
+def test_a_measure_of_another_form_is_refused(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    kind = example("motion_smoothness.MotionSmoothness")
+    monkeypatch.setattr(kind, "measure", lambda self, sample, format: 1.0)
+    with pytest.raises(ConfigurationError, match="does not implement"):
+        PanelDescription.of([], yaml.safe_load(FILES["smoothness.yaml"])["judges"]).build()
 
 
 def test_smoothness_of_motion_that_goes_on_and_of_motion_that_is_taken_back(monkeypatch):
@@ -259,7 +298,7 @@ def test_smoothness_of_motion_that_goes_on_and_of_motion_that_is_taken_back(monk
         smoothness(clip(0, 9))
 
 
-def test_a_run_is_watched_and_tested_by_the_measure(typed, repository):
+def test_a_run_is_watched_and_tested_by_the_measure(typed, repository, tmp_path):
     watch = FILES["watch_smoothness.yaml"]
     small = watch.replace("every: 400", "every: 2").replace("clips: 8", "clips: 2\n        test_clips: 3")
     assert small.count("2") > watch.count("2")
@@ -269,3 +308,7 @@ def test_a_run_is_watched_and_tested_by_the_measure(typed, repository):
     assert [line["step"] for line in logged if "sync/smoothness" in line] == [2]
     typed("test", "watch_smoothness.yaml")
     assert len(json.loads((run / "test.json").read_text())["values"]["smoothness"]) == 3
+    [scores] = yaml.safe_load((run / "config.yaml").read_text())["trainer"]["callbacks"]
+    assert scores["init_args"]["measures"].keys() == {"motion_correlation", "smoothness"}
+    main(["export", str(run), str(tmp_path / "model")])
+    assert (tmp_path / "model" / "model_index.json").is_file(), "a measure is no part of the model"

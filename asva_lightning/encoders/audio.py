@@ -9,6 +9,7 @@ from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from asva_lightning.encoders.placed import Placed
 from asva_lightning.encoders.windows import TokenGrid
 from asva_lightning.media import ClipFormat, log_mel
 
@@ -16,7 +17,7 @@ HOP = ClipFormat.sample_rate // 100
 """Samples from one column of the log-mel spectrogram to the next."""
 
 
-class AudioEncoder(nn.Module, ABC):
+class AudioEncoder(Placed, ABC):
     """What every audio encoder offers.
 
     Attributes:

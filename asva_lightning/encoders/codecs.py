@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.encoders.placed import Placed
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.weights import find_folder
 
 
-class LatentCodec(nn.Module, ABC):
+class LatentCodec(Placed, ABC):
     """What every codec offers. Pixels are floats in [-1, 1].
 
     Attributes:

@@ -10,11 +10,12 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.encoders.placed import Placed
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.weights import find_folder
 
 
-class TextEncoder(nn.Module, ABC):
+class TextEncoder(Placed, ABC):
     """What every text encoder offers; the empty text stands for "no text".
 
     Attributes:

@@ -5,8 +5,6 @@ another encoder, it learns from the envelope of the sound, so this is what that 
 """
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -20,17 +18,14 @@ FLOOR = 1e-4
 """What is less loud than this (-80 dB of full scale) counts as silence."""
 
 
-class EnvelopeEncoder(AudioEncoder, ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases name the config file
+class EnvelopeEncoder(AudioEncoder):
     """Four loudnesses in a row (40 ms) become one token, through a trained Linear.
-
-    The pipeline that samples is one of diffusers, and asks its parts what a ModelMixin knows, such as their device.
 
     Args:
         channels: Width of a token, that of ``denoiser.init_args.audio_channels``.
         values: Loudnesses of one token.
     """
 
-    @register_to_config
     def __init__(self, channels: int = 96, values: int = 4) -> None:
         super().__init__()
         self.channels = channels
