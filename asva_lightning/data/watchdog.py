@@ -84,10 +84,14 @@ def watched(stall_seconds: float, workers: int, **options: Any) -> Iterator[Any]
     loader: DataLoader[Any] = DataLoader(
         num_workers=workers, timeout=stall_seconds, worker_init_fn=partial(_take_line, board.lines), **options
     )
+    batches: Any = iter(loader)
     try:
-        yield from loader
+        yield from batches
     except RuntimeError as error:
-        raise _explained(error, board, stall_seconds) from error
+        explained = _explained(error, board, stall_seconds)
+        # Else torch would tell of the same death again, whenever any child of this process ends.
+        batches._shutdown_workers()
+        raise explained from error
 
 
 def _explained(error: RuntimeError, board: _Board, stall_seconds: float) -> Exception:
