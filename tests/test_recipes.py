@@ -12,7 +12,8 @@ from asva_lightning.cli import main
 EXPERIMENTS = ROOT / "experiments"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
 SWEEPS = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
-RECIPES = sorted({*EXPERIMENTS.rglob("*.yaml")} - {*ABLATIONS, *SWEEPS})
+OVERLAYS = sorted((EXPERIMENTS / "overlays").glob("*.yaml"))
+RECIPES = sorted({*EXPERIMENTS.rglob("*.yaml")} - {*ABLATIONS, *SWEEPS, *OVERLAYS})
 PUBLISHED, TINY_SYNC = ROOT / "tests" / "tiny_published.yaml", ROOT / "tests" / "tiny_sync.yaml"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from asva_lightning.data.worker_signals import leave_only_with_parent
 from asva_lightning.errors import WorkFailed
 
 _LONGEST = 1024
@@ -45,10 +46,11 @@ _mine: Any = None
 """The line of this worker; none in a process that is no worker."""
 
 
-def _take_line(lines: Any, worker: int) -> None:
+def _begin_worker(lines: Any, worker: int) -> None:
     """Called in each worker as it begins."""
     global _mine  # a worker is a process of its own
     _mine = lines[worker]
+    leave_only_with_parent()
 
 
 def note_reading(name: str) -> None:
@@ -82,7 +84,7 @@ def watched(stall_seconds: float, workers: int, **options: Any) -> Iterator[Any]
         return
     board = _Board(workers)
     loader: DataLoader[Any] = DataLoader(
-        num_workers=workers, timeout=stall_seconds, worker_init_fn=partial(_take_line, board.lines), **options
+        num_workers=workers, timeout=stall_seconds, worker_init_fn=partial(_begin_worker, board.lines), **options
     )
     batches: Any = iter(loader)
     try:

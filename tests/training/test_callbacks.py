@@ -1,16 +1,21 @@
 """What callbacks leave in the run folder."""
 
 import json
+import random
 import shlex
 import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from runs_for_tests import fit, only_run, words
+from runs_for_tests import assert_same, checkpoint, fit, only_run, words
 
 from asva_lightning.cli import main
+from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat, probe, read_clip
+from asva_lightning.training.callbacks import SyncScores, sync_scores
+from asva_lightning.training.task import AnimationTask
 
 SWAP = "--trainer.callbacks+=asva_lightning.training.callbacks.SoundSwap"
 
@@ -49,7 +54,61 @@ def test_scores_and_throughput_are_logged(run):
     names = {name for row in rows for name in row}
     for measure in ("motion_correlation", "onset_f1", "onset_motion_correlation", "av_align"):
         assert f"sync/{measure}" in names
+    assert [row["sync/clips"] for row in rows if "sync/clips" in row] == [2.0]
     assert {"throughput/clips_per_second", "throughput/data_wait", "train/loss", "validation/loss"} <= names
+
+
+class Drawing:
+    """A measure that draws from every global generator."""
+
+    higher_is_better = True
+
+    def measure(self, clip, format):
+        return random.random() + float(np.random.rand()) + float(torch.rand(()))  # noqa: NPY002
+
+
+def test_samples_and_scores_change_nothing_that_is_learnt(synth_shards, tmp_path, monkeypatch):
+    step, states = AnimationTask.training_step, []
+
+    def recorded(self, *arguments):
+        states.append((torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))  # noqa: NPY002
+        return step(self, *arguments)
+
+    clock = iter((0.0, 1.0))
+    monkeypatch.setattr(AnimationTask, "training_step", recorded)
+    monkeypatch.setattr(sync_scores, "sync_measures", lambda: {"drawing": Drawing()})
+    monkeypatch.setattr(sync_scores, "monotonic", lambda: next(clock))
+    watching = [
+        {"class_path": "asva_lightning.training.callbacks.SampleVideos", "init_args": {"every": 1, "clips": 1}},
+        {
+            "class_path": "asva_lightning.training.callbacks.SyncScores",
+            "init_args": {"every": 1, "clips": 4, "seconds": 2.5},
+        },
+    ]
+    runs = [
+        fit(synth_shards, tmp_path / name, f"--trainer.callbacks={json.dumps(callbacks)}", "--trainer.max_steps=3",
+            "--run.validate_every=null")
+        for name, callbacks in (("watched", watching), ("alone", []))
+    ]  # fmt: skip
+    rows = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
+    losses = [[row["train/loss"] for row in of_run if "train/loss" in row] for of_run in rows]
+    assert len(losses[0]) == 3
+    assert losses[0] == losses[1]
+    assert len(states) == 6
+    assert_same(states[:3], states[3:])
+    watched, alone = (checkpoint(run, 3) for run in runs)
+    for part in ("state_dict", "average", "optimizer_states"):
+        assert_same(watched[part], alone[part], part)
+    assert [row["sync/clips"] for row in rows[0] if "sync/clips" in row] == [2, 2, 2], "2.5 s at 1 s a clip, timed once"
+
+
+def test_a_time_budget_is_a_number_of_clips():
+    assert sync_scores.clips_within(10, taken=3, most=16) == 3
+    assert sync_scores.clips_within(10, taken=3, most=2) == 2
+    assert sync_scores.clips_within(1, taken=3, most=16) == 1
+    assert sync_scores.clips_within(10, taken=3, most=16, at_once=4) == 12
+    with pytest.raises(ConfigurationError, match="needs seconds above 0, not 0. Leave it out for no limit"):
+        SyncScores(seconds=0)
 
 
 def test_the_page_shows_every_step(run):

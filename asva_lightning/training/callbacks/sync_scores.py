@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.seed import isolate_rng
 
 from asva_lightning.data.batch import ClipSample
 from asva_lightning.diffusion import Animation
@@ -75,11 +77,17 @@ def judge(
 class SyncScores(AnimatesClips):
     """Animates fixed clips, judges how well they follow the sound, and logs ``sync/<measure>``.
 
+    ``sync/clips`` is how many clips were judged. The random state of training is left as it was, whatever the measures
+    draw.
+
     Args:
         every: Optimizer steps between scores.
         clips: How many validation clips to judge.
         test_clips: How many test clips to judge in ``test``; all if not given.
         measures: Name to measure; those that need no weights if not given.
+        seconds: What a score while training may cost: fewer than ``clips`` are judged if they would take longer. How
+            many fit is told by the time of the first clip of a start, and then stays, so that its scores are of the
+            same clips. At least one is judged.
     """
 
     stages = ("fit", "test")
@@ -90,23 +98,31 @@ class SyncScores(AnimatesClips):
         clips: int = 16,
         test_clips: int | None = None,
         measures: dict[str, Measure] | None = None,
+        seconds: float | None = None,
     ) -> None:
         if every < 1 or clips < 1:
             raise ConfigurationError("SyncScores needs every >= 1 and clips >= 1.")
+        if seconds is not None and seconds <= 0:
+            raise ConfigurationError(f"SyncScores needs seconds above 0, not {seconds}. Leave it out for no limit.")
         self.every = every
         self.clips = clips
         self.test_clips = test_clips
         self.measures = measures or sync_measures()
+        self.seconds = seconds
+        self._fitting: int | None = None
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Judge where it is time."""
         if trainer.global_step % self.every or trainer.fit_loop._should_accumulate():
             return
         assert isinstance(pl_module, AnimationTask)
-        results = self._score(trainer, pl_module, "validate", self.clips)
+        with isolate_rng():
+            if self.seconds is not None and self._fitting is None:
+                self._fitting = self._measure(trainer, pl_module, self.seconds)
+            results = self._score(trainer, pl_module, "validate", self._fitting or self.clips)
         values = {f"sync/{name}": results.overall(name).mean for name in self.measures}
         for log in trainer.loggers:
-            log.log_metrics(values, step=trainer.global_step)
+            log.log_metrics({**values, "sync/clips": float(len(results.texts))}, step=trainer.global_step)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the test clips, and write the values of each."""
@@ -117,7 +133,30 @@ class SyncScores(AnimatesClips):
             results.write(path)
             logger.info("%s\n\nwritten to %s", results.table(), path)
 
+    def _measure(self, trainer: pl.Trainer, task: AnimationTask, seconds: float) -> int:
+        """How many clips fit into the time, told by one clip a rank; the slowest rank's time counts, on all ranks."""
+        began = monotonic()
+        self._score(trainer, task, "validate", trainer.world_size)
+        taken = max(gather(trainer, {trainer.global_rank: monotonic() - began}))
+        return clips_within(seconds, taken, self.clips, trainer.world_size)
+
     def _score(self, trainer: pl.Trainer, task: AnimationTask, stage: str, count: int | None) -> Results:
         clips = fixed_clips(trainer, stage, count)
         animations = sample_together(trainer, task, [pair_of(clip) for clip in clips])
         return judge(trainer, task, clips, animations, self.measures)
+
+
+def clips_within(seconds: float, taken: float, most: int, at_once: int = 1) -> int:
+    """How many clips may be judged in some time.
+
+    Args:
+        seconds: The time that there is.
+        taken: What ``at_once`` clips took, all ranks at work.
+        most: So many are enough.
+        at_once: Clips that are judged at the same time, one on each rank.
+
+    Returns:
+        At least 1, so that there is a score.
+    """
+    rounds = max(1, int(seconds / taken)) if taken > 0 else most
+    return min(most, rounds * at_once)
