@@ -117,6 +117,7 @@ def test_progress_is_one_line_with_the_newest_of_each_log(tmp_path, caplog, monk
     assert [record.message for record in caplog.records] == [
         "method, 1 of 5 ended | one: step 2 of 8 | two: starting"
     ]  # fmt: skip
+    capsys.readouterr()  # another test may have begun to write messages to the terminal
     progress.terminal, progress._last = True, 0.0
     monkeypatch.setenv("COLUMNS", "42")
     progress.show(1, [one, two])
