@@ -10,6 +10,7 @@ import yaml
 from encoded_for_tests import EXACT, FORMAT, clips_of, encode
 from exact_clips import TEXTS
 from runs_for_tests import assert_same, checkpoint, fit, words
+from small_denoiser import SmallDenoiser
 
 from asva_lightning.cli import main
 from asva_lightning.data import ClipDataModule
@@ -18,6 +19,7 @@ from asva_lightning.data.clips import ClipReader
 from asva_lightning.data.encoded_shards import EncodedShards
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.storage import read_bytes
+from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.encoders import (
     AutoencoderCodec,
     CachedText,
@@ -71,7 +73,7 @@ def method_parts(stable_diffusion, imagebind):
 
 def check(data: ClipDataModule, conditioner: Conditioner) -> None:
     """As the task does."""
-    check_encoded(data, conditioner, digests_of_frozen(torch.nn.Identity(), conditioner))
+    check_encoded(data, conditioner, digests_of_frozen(AVSyncUNet(**SmallDenoiser.config), conditioner))
 
 
 def batch_of(folder: Path, positions) -> ClipBatch:
