@@ -23,7 +23,8 @@ def s3(monkeypatch):
     monkeypatch.setitem(fsspec.config.conf, "s3", access)
     try:
         store = fsspec.filesystem("s3")
-        store.mkdir(BUCKET)
+        if not store.exists(BUCKET):  # moto keeps its buckets as long as this process lives
+            store.mkdir(BUCKET)
         yield f"s3://{BUCKET}"
     finally:
         fsspec.get_filesystem_class("s3").clear_instance_cache()

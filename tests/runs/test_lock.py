@@ -17,9 +17,8 @@ import os, sys, time
 from pathlib import Path
 from asva_lightning.runs.lock import RunLock
 RunLock(Path(sys.argv[1])).acquire()
-child = os.fork()
-if child:
-    print(child, flush=True)
+if os.fork() == 0:  # the child says so itself, when it has done what a child does first
+    print(os.getpid(), flush=True)
 time.sleep(60)
 """
 
