@@ -1,6 +1,7 @@
 """Real media files for tests: what is in them, and a folder of them in AVSync15's layout."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -54,12 +55,24 @@ def write_clicking_square(path: Path, number: int, sound: bool = True, **options
 
 def write_clip_folder(folder: Path) -> None:
     """Three classes of three clips to train and one to test, with lists and class texts."""
+    write_layout(folder, CLASSES, "clip{0}_000010_000020-{0}.5_{1}.5.mp4", write_clicking_square)
+
+
+def write_layout(folder: Path, texts: dict[str, str], name: str, write: Callable[[Path, int], None]) -> None:
+    """AVSync15's layout, three clips of each class to train and one to test.
+
+    Args:
+        folder: The folder to write.
+        texts: Class folder to class text.
+        name: Name of a file; ``{0}`` is its number in the class, ``{1}`` three more.
+        write: Writes one clip, told its number among all.
+    """
     lists: dict[str, list[str]] = {"train": [], "test": []}
-    for place, category in enumerate(CLASSES):
+    for place, category in enumerate(texts):
         for turn in range(4):
-            name = f"{category}/clip{turn}_000010_000020-{turn}.5_{turn + 3}.5.mp4"
-            write_clicking_square(folder / "videos" / name, 4 * place + turn)
-            lists["test" if turn == 3 else "train"].append(name)
+            file = f"{category}/{name.format(turn, turn + 3)}"
+            write(folder / "videos" / file, 4 * place + turn)
+            lists["test" if turn == 3 else "train"].append(file)
     for split, names in lists.items():
         (folder / f"{split}.txt").write_text("\n".join(names) + "\n")
-    (folder / "class_mapping.json").write_text(json.dumps(CLASSES))
+    (folder / "class_mapping.json").write_text(json.dumps(texts))

@@ -3,13 +3,12 @@
 What is read of such a file is the same bit for bit wherever reading begins.
 """
 
-import json
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import torch
-from clip_files import RATE, clicking_square
+from clip_files import RATE, clicking_square, write_layout
 
 TEXTS = {"drum": "a stick hitting a drum", "hammer": "a distant hammer striking an anvil"}
 """Those of the quickstart."""
@@ -41,12 +40,4 @@ def write_exact_clip(path: Path, number: int, seconds: float = 3.0, side: int = 
 
 def write_exact_folder(folder: Path) -> None:
     """Two classes of three clips to train and one to test, in AVSync15's layout."""
-    lists: dict[str, list[str]] = {"train": [], "test": []}
-    for place, category in enumerate(TEXTS):
-        for turn in range(4):
-            name = f"{category}/clip{turn}.mkv"
-            write_exact_clip(folder / "videos" / name, 4 * place + turn)
-            lists["test" if turn == 3 else "train"].append(name)
-    for split, names in lists.items():
-        (folder / f"{split}.txt").write_text("\n".join(names) + "\n")
-    (folder / "class_mapping.json").write_text(json.dumps(TEXTS))
+    write_layout(folder, TEXTS, "clip{0}.mkv", write_exact_clip)

@@ -162,6 +162,7 @@ class _Index:
             self.by_name.setdefault(reference.name, []).append(reference)
 
     def find(self, path: Path, folder: Path) -> Pairing | None:
+        """The true clip that a generated file below ``folder`` is called after; ``None`` if there is none."""
         stem, parent = path.stem.replace(".", "_"), path.relative_to(folder).parent.name.replace(".", "_")
         whole = self._of_name(stem, parent, path)
         if whole is not None:

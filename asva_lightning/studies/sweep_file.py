@@ -82,6 +82,11 @@ class _Reader:
         self.settings = self._settings_of(self.content.get("settings") or {}, "settings")
 
     def read(self) -> Sweep:
+        """The sweep, every key checked.
+
+        Raises:
+            ConfigurationError: If a key is unknown, missing or of another kind.
+        """
         for key in self.content:
             if key not in KEYS:
                 raise ConfigurationError(f"there is no key {key!r} in a sweep. It may have: {', '.join(KEYS)}.")

@@ -95,6 +95,7 @@ def test_workers_do_not_outlive_a_run_that_was_killed(training):
     process.kill()
     process.wait()
     wait_until(lambda: not living(process.pid), seconds=20)
+    assert living(process.pid) == []
 
 
 def hang(ready) -> None:

@@ -37,20 +37,12 @@ from asva_lightning.training.frozen_weights import digests_of_frozen
 
 
 @pytest.fixture(scope="module")
-def imagebind(reference, tmp_path_factory):
-    weights = reference("imagebind_small", "imagebind").weights
-    path = tmp_path_factory.mktemp("imagebind") / "imagebind_huge.pth"
-    torch.save({name: tensor for name, tensor in weights.items() if ".audio." in name}, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def method(stable_diffusion, imagebind, tmp_path_factory):
+def method(stable_diffusion, imagebind_audio, tmp_path_factory):
     """The method's frozen networks, in miniature, in place of the quickstart's."""
     of = "asva_lightning.encoders"
     conditioner = {
         "codec": {"class_path": f"{of}.AutoencoderCodec", "init_args": {"folder": str(stable_diffusion)}},
-        "audio": {"class_path": f"{of}.ImageBindAudio", "init_args": {"weights": str(imagebind), "heads": 4}},
+        "audio": {"class_path": f"{of}.ImageBindAudio", "init_args": {"weights": str(imagebind_audio), "heads": 4}},
         "text": {"class_path": f"{of}.ClipText", "init_args": {"folder": str(stable_diffusion)}},
     }
     denoiser = {"in_channels": 4, "out_channels": 4, "text_channels": 32, "audio_channels": 48}
@@ -66,9 +58,9 @@ def method_encoded(exact_shards, method, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def method_parts(stable_diffusion, imagebind):
+def method_parts(stable_diffusion, imagebind_audio):
     folder = str(stable_diffusion)
-    return Conditioner(AutoencoderCodec(folder), ImageBindAudio(str(imagebind), heads=4), ClipText(folder))
+    return Conditioner(AutoencoderCodec(folder), ImageBindAudio(str(imagebind_audio), heads=4), ClipText(folder))
 
 
 def check(data: ClipDataModule, conditioner: Conditioner) -> None:

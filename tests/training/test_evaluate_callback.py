@@ -36,14 +36,11 @@ def root(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "runs")
 
 
-def test_words(shards, root, **settings):
+def words_of_test(shards, root, **settings):
     """The command ``test`` with Evaluate alone."""
     given = {"videos": 3, "clips_per_reference": 2, "measures": ["onset_f1", "psnr"], "workers": 1} | settings
     callbacks = json.dumps([{"class_path": CALLBACK, "init_args": given}])
     return words("test", shards, root, f"--trainer.callbacks={callbacks}", "--trainer.limit_test_batches=1")
-
-
-test_words.__test__ = False
 
 
 def made(folder):
@@ -52,7 +49,7 @@ def made(folder):
 
 
 def test_scales_give_files_results_and_a_curve_that_evaluate_agrees_with(synth_shards, root, tmp_path):
-    main(test_words(synth_shards, root, guidance=[1, 3.5], seed=7))
+    main(words_of_test(synth_shards, root, guidance=[1, 3.5], seed=7))
     folder = only_run(root) / "evaluation" / "step_000002"
     assert sorted(path.name for path in folder.iterdir()) == [
         "guidance.md", "guidance.svg", "guidance_1", "guidance_3.5",
@@ -92,7 +89,7 @@ def test_an_interrupted_start_makes_only_what_is_missing(synth_shards, root, mon
         left[0] -= 1
         write(*arguments)
 
-    given = test_words(synth_shards, root, batch_size=2)
+    given = words_of_test(synth_shards, root, batch_size=2)
     monkeypatch.setattr(evaluate, "write_animation", interrupted)
     with pytest.raises((SystemExit, KeyboardInterrupt)):
         main(given)
@@ -121,13 +118,13 @@ def test_other_settings_or_weights_are_other_clips(synth_shards, root, monkeypat
     monkeypatch.setattr(evaluate, "generate", recorded)
     run = only_run(root)
     folder = run / "evaluation" / "step_000002" / "guidance_2"
-    main(test_words(synth_shards, root, videos=1))
+    main(words_of_test(synth_shards, root, videos=1))
     first = {path.name: path.read_bytes() for path in folder.rglob("*.mp4")}
-    main(test_words(synth_shards, root, videos=1, seed=5))
+    main(words_of_test(synth_shards, root, videos=1, seed=5))
     other = {path.name: path.read_bytes() for path in folder.rglob("*.mp4")}
     assert first.keys() == other.keys()
     assert all(first[name] != other[name] for name in first)
-    main(test_words(synth_shards, root, videos=1, weights="raw"))
+    main(words_of_test(synth_shards, root, videos=1, weights="raw"))
     assert (folder.parent.with_name("step_000002_raw") / "guidance_2" / "results.json").is_file()
     saved = checkpoint(run, 2)
     average, raw = saved["average"]["parameters"], saved["state_dict"]
@@ -191,13 +188,13 @@ def test_a_clip_that_cannot_be_read_is_missing(synth_shards, root, tmp_path, cap
     with (shards / sample["shard"]).open("r+b") as tar:
         tar.seek(sample["offset"])
         tar.write(bytes(sample["size"]))
-    main([*test_words(shards, root), f"--run.folder={only_run(root)}"])
+    main([*words_of_test(shards, root), f"--run.folder={only_run(root)}"])
     results = Results.read(only_run(root) / "evaluation" / "step_000002" / "guidance_2" / "results.json")
     assert results.missing == [f"{sample['key']}_clip-00", f"{sample['key']}_clip-01"]
     assert len(results.texts) == 4
     assert "0 clips excluded, 2 missing" in caplog.text
     caplog.clear()
-    main([*test_words(shards, root), f"--run.folder={only_run(root)}"])
+    main([*words_of_test(shards, root), f"--run.folder={only_run(root)}"])
     assert "results.json is up to date" in caplog.text, "what can never be made is not scored again"
 
 
@@ -222,7 +219,7 @@ def test_settings_that_cannot_work_are_refused():
 
 @pytest.mark.slow
 def test_two_ranks_share_the_work(synth_shards, root):
-    given = test_words(synth_shards, root, guidance=[1, 2], measures=["psnr"], batch_size=1, videos=None)
+    given = words_of_test(synth_shards, root, guidance=[1, 2], measures=["psnr"], batch_size=1, videos=None)
     launch([*given, "--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.callbacks.videos=5",
             "--trainer.callbacks.clips_per_reference=1"])  # fmt: skip
     folder = only_run(root) / "evaluation" / "step_000002"
