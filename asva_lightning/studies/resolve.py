@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.identity import run_hash
-from asva_lightning.training.experiment import BriefParser, ExperimentCLI, Run
+from asva_lightning.training.experiment import BriefParser, ExperimentCLI, ParsingCLI, Run
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class _Parser(BriefParser):
         raise ConfigurationError("\n".join(lines)) from ex
 
 
-class _Resolver(ExperimentCLI):
-    """Parses as `fit` does, and makes nothing of it."""
+class _Resolver(ParsingCLI):
+    """Keeps what was parsed."""
 
     resolved: Resolved
 
@@ -68,17 +68,8 @@ class _Resolver(ExperimentCLI):
         self.parser_class = _Parser
         super().setup_parser(*args, **kwargs)
 
-    def _set_seed(self) -> None:
-        """Nothing here is random."""
-
     def _open_folder(self, config: Namespace) -> RunFolder:
         named = self.named_by()
         folder = open_run(Path(self.options.root), self.options.name, named, writes=False)
         self.resolved = Resolved(self.config_dump, self.options, folder, run_hash(named))
         return folder
-
-    def instantiate_classes(self) -> None:
-        """Make nothing."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run nothing."""

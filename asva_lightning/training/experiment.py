@@ -217,6 +217,19 @@ class ExperimentCLI(LightningCLI):
         return words
 
 
+class ParsingCLI(ExperimentCLI):
+    """Parses as `fit` does, and makes nothing of it; what was parsed is kept by ``_open_folder``."""
+
+    def _set_seed(self) -> None:
+        """Nothing here is random."""
+
+    def instantiate_classes(self) -> None:
+        """Make nothing."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run nothing."""
+
+
 @dataclass(frozen=True)
 class _Refused:
     """Removes a folder again whose first start was refused, so that a mistake leaves nothing behind."""

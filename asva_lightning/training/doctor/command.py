@@ -19,7 +19,7 @@ from asva_lightning.training.doctor.networks import networks_of, parameters_sect
 from asva_lightning.training.doctor.run import run_section
 from asva_lightning.training.doctor.shards import shards_section
 from asva_lightning.training.doctor.text import Section
-from asva_lightning.training.experiment import ExperimentCLI, Run, check_files
+from asva_lightning.training.experiment import ParsingCLI, Run, check_files
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Examined:
     speed: Speed
 
 
-class DoctorCLI(ExperimentCLI):
-    """Parses as `fit` does, and makes nothing of it."""
+class DoctorCLI(ParsingCLI):
+    """Keeps what was parsed."""
 
     examined: Examined
 
@@ -47,20 +47,11 @@ class DoctorCLI(ExperimentCLI):
         super().add_arguments_to_parser(parser)
         parser.add_class_arguments(Speed, "doctor")
 
-    def _set_seed(self) -> None:
-        """Nothing here is random."""
-
     def _open_folder(self, config: Namespace) -> RunFolder:
         """Keep what was parsed; the folder is looked for, not opened."""
         self._dump_config()
         self.examined = Examined(self.config_dump, self.options, Speed(**vars(config.doctor)))
         return RunFolder(Path(self.options.root))
-
-    def instantiate_classes(self) -> None:
-        """Make nothing."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run nothing."""
 
 
 def doctor(words: list[str]) -> int:
