@@ -22,9 +22,10 @@ Samples = NDArray[np.float32]
 WARM_UP = 0.3
 # The resampling filter looks this far (seconds) beyond the window at least.
 _MARGIN = 0.02
-# Containers round times (Matroska to 1 ms). Pieces that differ less (seconds) from where the last one ended follow it
-# without a seam; a larger difference is a real gap or overlap.
-JITTER = 0.005
+# Containers round times (Matroska to 1 ms), and the times of Vorbis go to and fro by 11 ms where its blocks change
+# their size. Pieces that differ less (seconds) from where the last one ended follow it without a seam; a larger
+# difference is a real gap or overlap. What was closed counts on, so that sound is never further off than this.
+JITTER = 0.012
 
 _SPEAKER_WEIGHTS = {
     **dict.fromkeys(("FL", "FR"), 1.0),

@@ -48,6 +48,21 @@ def test_a_gap_is_silence_of_its_own_length(factory):
     assert loud.tolist() == [True] * 50 + [False] * 75 + [True] * 50
 
 
+def test_times_that_go_to_and_fro_make_no_holes(factory):
+    tone = (factory.tone(1.0) * 2**15).astype(np.int16)
+    times = [0.0, 0.21, 0.405, 0.611, 0.806]
+    data = factory.make("matroska", sound=tone, sound_times=times, sound_codec="pcm_s16le", sound_format="s16")
+    assert torch.equal(read_sound(io.BytesIO(data), 48_000), torch.from_numpy(tone[0].astype(np.float32) / 2**15))
+
+
+def test_small_gaps_add_up_to_a_real_one(factory):
+    sound = np.full((1, 48_000), 2**14, np.int16)
+    times = [0.0, 0.208, 0.416, 0.624, 0.832]
+    data = factory.make("matroska", sound=sound, sound_times=times, sound_codec="pcm_s16le", sound_format="s16")
+    last = read_sound(io.BytesIO(data), 48_000).nonzero().max() / 48_000
+    assert last == pytest.approx(1.032, abs=0.012)
+
+
 def test_what_the_sound_does_not_cover_is_silence_and_no_sound_at_all_is_an_error(factory):
     data = factory.make(
         "wav", sound=(factory.tone(1.0) * 2**15).astype(np.int16), sound_codec="pcm_s16le", sound_format="s16"
