@@ -4,6 +4,8 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.objective import Objective
 from asva_lightning.errors import ConfigurationError
@@ -28,11 +30,16 @@ class Sampling:
     guidance: Guidance = field(default_factory=Guidance)
     options: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigurationError(f"sampling.steps must be at least 1, not {self.steps}.")
+
     def make_scheduler(self, objective: Objective) -> Any:
         """The scheduler that belongs to an objective.
 
         Raises:
-            ConfigurationError: If diffusers has no such scheduler, or the scheduler has no such setting.
+            ConfigurationError: If diffusers has no such scheduler, the scheduler has no such setting, or it cannot
+                sample what the objective predicts in so many steps.
         """
         kind = scheduler_class(self.scheduler)
         known = inspect.signature(kind).parameters
@@ -50,7 +57,23 @@ class Sampling:
                 f"{self.scheduler} cannot follow {type(objective.target).__name__}, whose path is straight. Set "
                 "model.init_args.sampling.scheduler to FlowMatchEulerDiscreteScheduler."
             )
+        try:
+            self._try_out(kind(**settings))
+        except (ValueError, NotImplementedError) as error:
+            raise ConfigurationError(
+                f"{self.scheduler} cannot sample {type(objective.target).__name__} in {self.steps} steps: {error}. "
+                "Change model.init_args.sampling or objective; DDIMScheduler samples epsilon, v and clean latents."
+            ) from error
         return kind(**settings)
+
+    def _try_out(self, scheduler: Any) -> None:
+        """Step once: schedulers find out then what they cannot do."""
+        latents = torch.zeros(1, 1, 1, 1, 1)
+        with torch.random.fork_rng(devices=[]):  # some draw noise, and it is not theirs
+            scheduler.set_timesteps(self.steps)
+            first = scheduler.timesteps[0]
+            scale = getattr(scheduler, "scale_model_input", lambda sample, timestep: sample)
+            scheduler.step(scale(latents, first), first, latents)
 
 
 def scheduler_class(name: str) -> Any:

@@ -176,7 +176,10 @@ class Table:
         known = RunScores(first.row.folder, first.row.max_steps, first.state.step or 0).names()
         if len(rows) == len(done) and name not in known:
             return [f"No row has a score called {name}. There are: {', '.join(known) or 'none'}."]
-        return [f"{name} is missing or not a number for {'; '.join(rows)}: left out of mean and spread."]
+        return [
+            f"{name} is missing or not a number for {'; '.join(rows)}: left out of mean and spread. If such a run was "
+            "killed at its very end, delete its last checkpoint and start the sweep again."
+        ]
 
     def _of_different_steps(self, name: str, done: Sequence[Line]) -> list[str]:
         """A run that was stopped right after its last step has no validation of it."""

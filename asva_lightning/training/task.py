@@ -91,6 +91,7 @@ class AnimationTask(pl.LightningModule):
         self._loaded_step = 0
         self._lent = ExitStack()
         _check(denoiser, conditioner, format)
+        self.sampling.make_scheduler(self.objective)  # what they cannot do together is told now, not after hours
         # What the network does not look at is not trained: its parameters would have no gradients, which DDP refuses.
         for part, looked_at in ((conditioner.audio, denoiser.anatomy.audio), (conditioner.text, denoiser.anatomy.text)):
             if not looked_at:

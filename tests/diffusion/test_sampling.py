@@ -1,7 +1,8 @@
 import diffusers
 import pytest
+import torch
 
-from asva_lightning.diffusion import Guidance, Objective, Sampling, VelocityTarget
+from asva_lightning.diffusion import CleanTarget, Guidance, Objective, Sampling, VelocityTarget
 from asva_lightning.errors import ConfigurationError
 
 
@@ -53,3 +54,28 @@ def test_an_unknown_setting_of_a_scheduler_is_refused():
         sampling.make_scheduler(Objective())
     with pytest.raises(ConfigurationError, match="FlowMatchEulerDiscreteScheduler has no setting 'beta_start'"):
         Sampling("FlowMatchEulerDiscreteScheduler").make_scheduler(Objective())
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "message"),
+    [
+        ("PNDMScheduler", 50, r"PNDMScheduler cannot sample CleanTarget in 50 steps: .*epsilon.*DDIMScheduler samples"),
+        ("EulerAncestralDiscreteScheduler", 5, r"cannot sample CleanTarget in 5 steps: .*sample"),
+        ("DDIMScheduler", 2000, r"DDIMScheduler cannot sample CleanTarget in 2000 steps: .*2000"),
+    ],
+)
+def test_what_a_scheduler_cannot_sample_is_told_when_it_is_made(name, steps, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Sampling(name, steps).make_scheduler(Objective(CleanTarget()))
+
+
+def test_steps_must_be_positive():
+    with pytest.raises(ConfigurationError, match=r"sampling.steps must be at least 1, not 0"):
+        Sampling(steps=0)
+
+
+def test_trying_a_scheduler_out_takes_no_randomness():
+    torch.manual_seed(0)
+    before = torch.random.get_rng_state()
+    Sampling("DDPMScheduler").make_scheduler(Objective())
+    assert torch.equal(torch.random.get_rng_state(), before)
