@@ -44,7 +44,7 @@ class BuildReport:
     @property
     def exit_code(self) -> int:
         """1 if a clip is missing that should be there, or the counts are not as expected, else 0."""
-        return 1 if self.unmet or any(reason not in self.expected_losses for _, reason in self.left_out) else 0
+        return 1 if self.unmet or _unexpected(self.left_out, self.expected_losses) else 0
 
     @property
     def text(self) -> str:
@@ -62,11 +62,18 @@ class PartReport:
         output: The folder that will be made.
         part: Which part of how many.
         outcome: What became of its clips.
+        expected_losses: Reasons for leaving a clip out that are no failure.
     """
 
     output: Path
     part: tuple[int, int]
     outcome: Outcome
+    expected_losses: frozenset[str] = frozenset()
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a clip is missing that should be there, else 0."""
+        return 1 if _unexpected(self.outcome.failures, self.expected_losses) else 0
 
     @property
     def text(self) -> str:
@@ -157,7 +164,12 @@ def build_part(
         ConfigurationError: If there is no such part, or an unfinished build has other settings.
     """
     output = _free(output)
-    return PartReport(output, part, _make_all(source, source.items(), output, workers, encoding, part))
+    outcome = _make_all(source, source.items(), output, workers, encoding, part)
+    return PartReport(output, part, outcome, source.expected_losses)
+
+
+def _unexpected(left_out: Sequence[tuple[str, str]], expected_losses: frozenset[str]) -> bool:
+    return any(reason not in expected_losses for _, reason in left_out)
 
 
 def _free(output: str | Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asva_lightning.data.build import Layout, build, build_part
+from asva_lightning.data.encoded_shards import EncodedShards
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.media_folder import MediaFolder
 from asva_lightning.data.media_table import USUAL_COLUMNS, Columns
@@ -68,7 +69,7 @@ def build_shards(
     if part is not None:
         share = build_part(made_of, output, _part(part), workers, encoding)
         sys.stdout.write(share.text + "\n")
-        return 0
+        return share.exit_code
     report = build(made_of, output, as_, workers, samples_per_shard, encoding)
     sys.stdout.write(report.text + "\n")
     return report.exit_code
@@ -116,9 +117,9 @@ def lint_shards(shards: str, also: str | None = None, workers: int = 2, report: 
     """
     from asva_lightning.data.lint import lint
 
-    opened = with_manifest(shards)
+    opened = _with_media(shards)
     if also is not None:
-        opened = Mixture(opened.datasets + with_manifest(also).datasets)
+        opened = Mixture(opened.datasets + _with_media(also).datasets)
     journal = None if report is None else Path(f"{report}.journal.jsonl")
     found = lint(opened, workers, journal)
     sys.stdout.write(found.text + "\n")
@@ -143,7 +144,7 @@ def preview_shards(shards: str, page: str, split: str = "train", clips_per_class
     """
     from asva_lightning.data.preview import preview
 
-    bad = preview(with_manifest(shards), Path(page), split, clips_per_class, height)
+    bad = preview(_with_media(shards), Path(page), split, clips_per_class, height)
     sys.stdout.write("\n".join([page, *(f"  {clip.key} in {clip.shard}: {clip.reason}" for clip in bad)]) + "\n")
     return 1 if bad else 0
 
@@ -182,6 +183,21 @@ def with_manifest(shards: str) -> Mixture:
             f"{opened.shards[0]} has no manifest. This command needs one: build the shards with "
             "`python -m asva_lightning shards build`."
         )
+    return opened
+
+
+def _with_media(shards: str) -> Mixture:
+    """Shards whose pictures can be looked at.
+
+    Raises:
+        ConfigurationError: If they have no manifest, or hold latents.
+    """
+    opened = with_manifest(shards)
+    for dataset in opened.datasets:
+        if EncodedShards.of(dataset) is not None:
+            raise ConfigurationError(
+                f"{dataset.folder} holds latents, which show no pictures. Give the shards that they were encoded from."
+            )
     return opened
 
 

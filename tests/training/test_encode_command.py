@@ -116,3 +116,14 @@ def test_it_refuses_what_makes_no_sense(exact_shards, exact_latents, tmp_path, c
     assert stop.value.code == 2
     main(["shards", "encode", "--help"])
     assert "--audio_step SECONDS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["lint"], ["preview", "page.html"]])
+def test_what_looks_at_pictures_refuses_latents(exact_latents, tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    command, *rest = words
+    with pytest.raises(SystemExit) as stop:
+        main(["shards", command, str(exact_latents), *rest])
+    assert stop.value.code == 1
+    assert "holds latents, which show no pictures. Give the shards that they were encoded" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.html"))
