@@ -85,22 +85,50 @@ def evaluate(evaluation: Evaluation, output: Path, workers: int = 2) -> Results:
         WorkFailed: If not one clip could be judged.
     """
     protocol, folder = evaluation.protocol, features_folder(output)
-    pairs = evaluation.pairings.pairs
-    journal = Path(f"{output}.journal.jsonl")
-    outcome = work(
-        pairs, evaluation.judge, key=_key, title="evaluate", journal=journal, workers=workers,
-        settings={"generated": _identity(pairs), **protocol}, retry_failures=True,
-    )  # fmt: skip
+    outcome = judge_part(evaluation, output, workers=workers)
     if not outcome.results:
         lines = [f"  {key}: {reason}" for key, reason in outcome.failures[:SHOWN]]
-        raise WorkFailed("\n".join([f"Not one of {len(pairs)} clips could be judged:", *lines]))
+        raise WorkFailed("\n".join([f"Not one of {len(evaluation.pairings.pairs)} clips could be judged:", *lines]))
     results = _results(evaluation, protocol, outcome)
     for name, measure in evaluation.judge.panel.build().of_sets.items():
         results.sets[name] = _set_scores(name, measure, results, folder, evaluation.set_resamples)
     results.write(output)
-    journal.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    forget_judged(output)
     return results
+
+
+def judge_part(evaluation: Evaluation, output: Path, part: tuple[int, int] = (1, 1), workers: int = 2) -> Outcome:
+    """Judge a share of the pairs, in one of several processes; :func:`evaluate` then takes what all have judged.
+
+    Args:
+        evaluation: What and how.
+        output: The JSON file that will be written; what is judged is kept beside it.
+        part: ``(i, n)``: every n-th pair, beginning with the i-th (from 1).
+        workers: Processes.
+
+    Returns:
+        What became of this share, and of all that was judged before.
+
+    Raises:
+        ConfigurationError: If a journal of other settings is in the way.
+    """
+    pairs = evaluation.pairings.pairs
+    return work(
+        pairs, evaluation.judge, key=_key, title="evaluate", journal=_journal(output), workers=workers, part=part,
+        settings={"generated": _identity(pairs), **evaluation.protocol}, retry_failures=True,
+    )  # fmt: skip
+
+
+def forget_judged(output: Path) -> None:
+    """Remove what is judged and not yet written as results, of all parts."""
+    journal = _journal(output)
+    for file in output.parent.glob(f"{journal.stem}*{journal.suffix}"):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(features_folder(output), ignore_errors=True)
+
+
+def _journal(output: Path) -> Path:
+    return Path(f"{output}.journal.jsonl")
 
 
 def features_folder(output: Path) -> Path:

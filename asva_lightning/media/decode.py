@@ -59,7 +59,7 @@ def frames_at(media: MediaFile, times: Sequence[float], height: int, width: int)
 
 
 def right_angles(frame: VideoFrame) -> int:
-    """How many times a frame must be turned by 90 degrees, counter-clockwise, to stand _upright."""
+    """How many times a frame must be turned by 90 degrees, counter-clockwise, to stand upright."""
     return round(frame.rotation / 90) % 4
 
 

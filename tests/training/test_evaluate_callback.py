@@ -226,6 +226,7 @@ def test_two_ranks_share_the_work(synth_shards, root):
     shared = {scale: Results.read(folder / f"guidance_{scale}" / "results.json") for scale in (1, 2)}
     assert [len(results.texts) for results in shared.values()] == [5, 5], "an odd clip is made once"
     assert (folder / "guidance.md").is_file()
+    assert not list(folder.rglob("*.journal*")), "the shares of the ranks are put together"
     for path in sorted((folder / "guidance_2").rglob("*.json")):
         path.unlink()
     before = made(folder / "guidance_1")

@@ -15,7 +15,7 @@ from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.diffusion import AnimationPipeline, Sampling, generate, share
 from asva_lightning.diffusion.generate import write_animation
 from asva_lightning.errors import ConfigurationError, MediaError
-from asva_lightning.evaluation.evaluate import Evaluation, evaluate, features_folder, versions
+from asva_lightning.evaluation.evaluate import Evaluation, evaluate, features_folder, judge_part, versions
 from asva_lightning.evaluation.judging import PairJudge, SoundOf
 from asva_lightning.evaluation.measures import PanelDescription
 from asva_lightning.evaluation.references import digest
@@ -43,7 +43,7 @@ class Evaluate(AnimatesClips):
     ``evaluation/step_000500/guidance.md`` and ``guidance.svg`` have the scores over the scale. A clip whose JSON file
     tells of the same checkpoint and settings is kept, so a start that was interrupted is continued by the same words.
 
-    All ranks share the sampling; each scores some of the scales.
+    All ranks share the sampling and the judging of clips.
 
     Args:
         guidance: Scales of guidance by sound; that of the sampling if not given.
@@ -56,7 +56,7 @@ class Evaluate(AnimatesClips):
         judges: Further measures: name to ``class_path`` and ``init_args``.
         sound: Whose sound is judged: that of the generated file, or that of the true clip.
         batch_size: Clips that a device animates together.
-        workers: Processes that score.
+        workers: Processes of each rank that score; 1 where judges run on GPUs, so that each rank uses its own.
         set_resamples: Draws of the bootstrap of a distance between sets.
 
     Raises:
@@ -120,9 +120,8 @@ class Evaluate(AnimatesClips):
             for run in runs:
                 self._animate(trainer, pl_module, run, clips)
         trainer.strategy.barrier("clips written")
-        for run in runs[trainer.global_rank :: trainer.world_size]:
-            self._score(run, clips, pl_module)
-        trainer.strategy.barrier("clips scored")
+        for run in runs:
+            self._score(trainer, pl_module, run, clips)
         if trainer.is_global_zero:
             self._compare(runs)
 
@@ -175,17 +174,22 @@ class Evaluate(AnimatesClips):
                 done = min(len(todo), (first + len(batch)) * world)
                 logger.info("%s: %d of %d clips animated", run.folder.name, done, len(todo))
 
-    def _score(self, run: EvaluationFolder, clips: FixedClips, task: AnimationTask) -> None:
-        """Score the files of a scale, unless that is done."""
+    def _score(self, trainer: pl.Trainer, task: AnimationTask, run: EvaluationFolder, clips: FixedClips) -> None:
+        """Score the files of a scale, unless that is done: each rank judges its share, the first puts them together."""
         features = str(features_folder(run.results)) if self.panel.build().of_sets else None
         judge = PairJudge(task.format, self.panel, self.sound, clips.clips_per_sample, features)
         evaluation = Evaluation(run.pairings(), judge, digest(run.references), "test", self.set_resamples)
-        if is_scored(run.results, evaluation):
+        if trainer.strategy.broadcast(is_scored(run.results, evaluation) if trainer.is_global_zero else False):
             logger.info("%s is up to date", run.results)
             return
-        results = evaluate(evaluation, run.results, self.workers)
-        write_text(run.results.with_suffix(".md"), results.table() + "\n")
-        logger.info("%s\n\nwritten to %s", results.table(), run.results)
+        if trainer.world_size > 1:
+            judge_part(evaluation, run.results, (trainer.global_rank + 1, trainer.world_size), self.workers)
+            trainer.strategy.barrier("clips judged")
+        if trainer.is_global_zero:
+            results = evaluate(evaluation, run.results, self.workers)
+            write_text(run.results.with_suffix(".md"), results.table() + "\n")
+            logger.info("%s\n\nwritten to %s", results.table(), run.results)
+        trainer.strategy.barrier("results written")
 
     def _compare(self, runs: list[EvaluationFolder]) -> None:
         """Warn of clips that are not in the results, and put the scales together if there are several."""

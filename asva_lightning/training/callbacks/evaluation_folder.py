@@ -13,6 +13,7 @@ from asva_lightning.data.clips import FixedClips
 from asva_lightning.data.manifest import SampleRecord
 from asva_lightning.diffusion import Guidance, Pair, Sampling
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.evaluate import forget_judged
 from asva_lightning.evaluation.pairing import Pairing, Pairings
 from asva_lightning.evaluation.references import Reference
 
@@ -98,7 +99,7 @@ class EvaluationFolder:
         """
         self.file(clip).with_suffix(".json").unlink(missing_ok=True)
         self.results.unlink(missing_ok=True)
-        Path(f"{self.results}.journal.jsonl").unlink(missing_ok=True)
+        forget_judged(self.results)
 
     def pairings(self) -> Pairings:
         """The files with their truths; clips that could not be read, and so have no file, are missing."""

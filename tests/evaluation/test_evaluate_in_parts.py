@@ -1,0 +1,49 @@
+"""Several processes judge shares of the clips, and one puts them together."""
+
+import json
+
+import pytest
+from systems import FORMAT, write_system
+
+from asva_lightning.evaluation.evaluate import Evaluation, evaluate, forget_judged, judge_part
+from asva_lightning.evaluation.judging import PairJudge
+from asva_lightning.evaluation.measures import PanelDescription
+from asva_lightning.evaluation.pairing import pair
+from asva_lightning.evaluation.references import digest, open_references
+
+
+@pytest.fixture
+def evaluation(clip_folder, tmp_path):
+    """What makes an evaluation of nine clips by one measure of clips and one of sets, for an output."""
+    references = open_references(str(clip_folder))
+    system = write_system(clip_folder, tmp_path / "system", brighter=10)
+    judges = {"brightness": {"class_path": "judges_for_tests.Brightness"}}
+
+    def of(output):
+        judge = PairJudge(FORMAT, PanelDescription.of(["psnr"], judges), features=f"{output}.features")
+        return Evaluation(pair(str(system), references), judge, digest(references), "test")
+
+    return of
+
+
+def test_shares_together_are_the_whole(evaluation, tmp_path):
+    whole, parts = tmp_path / "whole.json", tmp_path / "parts.json"
+    alone = evaluate(evaluation(whole), whole, workers=1)
+    counts = [len(judge_part(evaluation(parts), parts, part, workers=1).results) for part in ((1, 2), (2, 2))]
+    assert counts == [5, 4]
+    assert not parts.exists()
+    lines = [json.loads(line) for file in tmp_path.glob("*.part-*") for line in file.read_text().splitlines()]
+    assert sum("result" in line for line in lines) == 9, "each clip is judged once"
+    together = evaluate(evaluation(parts), parts, workers=1)
+    assert together.values == alone.values
+    assert together.sets == alone.sets
+    assert not list(tmp_path.glob("parts.json.*")), "what was judged is in the results"
+
+
+def test_what_is_judged_can_be_forgotten(evaluation, tmp_path):
+    output, other = tmp_path / "results.json", tmp_path / "results.json.bak"
+    other.touch()
+    judge_part(evaluation(output), output, (2, 3), workers=1)
+    assert len(list(tmp_path.glob("results.json.*"))) == 3
+    forget_judged(output)
+    assert list(tmp_path.glob("results.json*")) == [other]
