@@ -170,6 +170,9 @@ def test_the_protocol_finds_the_run_of_the_recipe(synth_shards, tmp_path):
     results = Results.read(run / "evaluation" / "step_000002" / "guidance_4" / "results.json")
     assert len(results.texts) == 3
     assert {(facts["seed"], facts["steps"]) for facts in results.clip_facts.values()} == {(0, 50)}
+    raw = Results.read(run / "evaluation" / "step_000002_raw" / "guidance_4" / "results.json")
+    assert raw.texts == results.texts
+    assert raw.values["psnr"] != results.values["psnr"], "the weights themselves move otherwise than their average"
     assert not (run / "test.json").exists(), "the recipe's own scores would sample every clip once more"
 
 

@@ -34,6 +34,9 @@ from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)
 
+Kind = Literal["average", "raw"]
+"""Which weights animate."""
+
 
 class Evaluate(AnimatesClips):
     """In ``test``, animates the test clips and scores the files, at one guidance scale after the other.
@@ -49,7 +52,7 @@ class Evaluate(AnimatesClips):
         guidance: Scales of guidance by sound; that of the sampling if not given.
         sampling: How samples are drawn; as the recipe says if not given.
         seed: Seed of the noise; the recipe's if not given.
-        weights: The average of the weights, or the weights themselves; those are put below ``step_000500_raw``.
+        weights: The average of the weights, the weights themselves (put below ``step_000500_raw``), or both.
         clips_per_reference: Clips of each video, spread evenly over it; ``data.clips_per_sample`` if not given.
         videos: How many test videos, spread evenly over all; all if not given.
         measures: Measures that need no weights, by name; all if not given.
@@ -70,7 +73,7 @@ class Evaluate(AnimatesClips):
         guidance: list[float] | None = None,
         sampling: Sampling | None = None,
         seed: int | None = None,
-        weights: Literal["average", "raw"] = "average",
+        weights: Literal["average", "raw", "both"] = "average",
         clips_per_reference: int | None = None,
         videos: int | None = None,
         measures: list[str] | None = None,
@@ -114,16 +117,19 @@ class Evaluate(AnimatesClips):
         """
         assert isinstance(pl_module, AnimationTask)
         clips = self._clips(trainer)
-        runs = self._runs(trainer, pl_module, clips)
-        lent = pl_module.averaged() if self.weights == "average" else nullcontext()
-        with lent:
-            for run in runs:
-                self._animate(trainer, pl_module, run, clips)
+        both = self.weights == "both" and pl_module.average is not None
+        kinds: list[Kind] = ["average", "raw"] if both else ["raw" if self.weights == "raw" else "average"]
+        runs = {kind: self._runs(trainer, pl_module, clips, kind) for kind in kinds}
+        for kind in kinds:
+            with pl_module.averaged() if kind == "average" else nullcontext():
+                for run in runs[kind]:
+                    self._animate(trainer, pl_module, run, clips)
         trainer.strategy.barrier("clips written")
-        for run in runs:
-            self._score(trainer, pl_module, run, clips)
-        if trainer.is_global_zero:
-            self._compare(runs)
+        for kind in kinds:
+            for run in runs[kind]:
+                self._score(trainer, pl_module, run, clips)
+            if trainer.is_global_zero:
+                self._compare(runs[kind])
 
     def _clips(self, trainer: pl.Trainer) -> FixedClips:
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -131,7 +137,7 @@ class Evaluate(AnimatesClips):
             raise ConfigurationError("Evaluate needs asva_lightning.data.ClipDataModule as --data.")
         return data.fixed_clips("test", self.clips_per_reference)
 
-    def _runs(self, trainer: pl.Trainer, task: AnimationTask, clips: FixedClips) -> list[EvaluationFolder]:
+    def _runs(self, trainer: pl.Trainer, task: AnimationTask, clips: FixedClips, kind: Kind) -> list[EvaluationFolder]:
         """A folder for every scale, with the files that belong into it."""
         sampling = self.sampling or task.sampling
         guidances = [replace(sampling.guidance, audio=scale) for scale in self.scales or [sampling.guidance.audio]]
@@ -141,12 +147,12 @@ class Evaluate(AnimatesClips):
             "step": task.steps_done,
             "steps": sampling.steps,
             "scheduler": {"name": sampling.scheduler, "options": sampling.options},
-            "weights": "raw" if task.average is None else self.weights,
+            "weights": "raw" if task.average is None else kind,
             "checkpoint": checkpoint_digest(Path(str(trainer.ckpt_path))),
             "format": asdict(task.format),
         }
         folder = RunFolder(Path(trainer.default_root_dir)).path / "evaluation" / f"step_{task.steps_done:06d}"
-        folder = folder.with_name(folder.name + "_raw" * (self.weights == "raw"))
+        folder = folder.with_name(folder.name + "_raw" * (kind == "raw"))
         return [
             EvaluationFolder(folder / f"guidance_{guidance.audio:g}", sampling, guidance, about, plan)
             for guidance in guidances
