@@ -57,7 +57,7 @@ def main(args: list[str] | None = None) -> None:
         args: The words after ``python -m asva_lightning``; those of this process if not given.
 
     Raises:
-        SystemExit: With a code other than 0 if the command failed or was asked to stop.
+        SystemExit: With a code other than 0 if the command failed or was asked to stop; 130 after Ctrl-C.
     """
     words = sys.argv[1:] if args is None else list(args)
     if not words or words[0] in ("-h", "--help"):
@@ -71,6 +71,11 @@ def main(args: list[str] | None = None) -> None:
     except AsvaError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(1) from error
+    except KeyboardInterrupt as interrupt:
+        # What works on a list says how far it came. The code is the shell's for a program that Ctrl-C ended.
+        told = str(interrupt) or "started again, the same command goes on from what it has kept."
+        sys.stderr.write(f"interrupted: {told}\n")
+        raise SystemExit(130) from interrupt
 
 
 def _dispatch(words: list[str]) -> None:

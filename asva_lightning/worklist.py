@@ -7,8 +7,9 @@ evaluation. What it promises:
   it was stopped.
 - An ``AsvaError`` is a failure of that item: it is listed with its reason and the loop goes on. Any other exception is
   a mistake in the program and is raised at once.
+- What failed is tried again at the next start, since a disk or a network may be well again.
 - With several workers the first Ctrl-C lets the items under way finish and writes them down, the second stops them.
-  Work in one process stops at once.
+  Work in one process stops at once. Either way the ``KeyboardInterrupt`` says how far the work came.
 - The same list may be split over machines (``part``); each writes its own journal, and all of them are read.
 """
 
@@ -85,7 +86,7 @@ def work(
     workers: int = 1,
     part: tuple[int, int] = (1, 1),
     settings: Mapping[str, Any] | None = None,
-    retry_failures: bool = False,
+    retry_failures: bool = True,
     report_every: float = 30.0,
 ) -> Outcome:
     """Apply a function to every item, in parallel, and remember what is done.
@@ -101,7 +102,7 @@ def work(
         part: ``(i, n)``: take only every n-th item, beginning with the i-th (from 1).
         settings: What the results depend on besides the items. A journal that was written with other settings is
             refused.
-        retry_failures: Try items again that failed at an earlier start.
+        retry_failures: Whether items that failed at an earlier start are tried again.
         report_every: Seconds between lines of progress where there is no terminal to draw a bar on.
 
     Returns:
@@ -110,7 +111,8 @@ def work(
     Raises:
         ConfigurationError: If two items share a key, the part does not exist, or the journal has other settings.
         WorkFailed: If a worker process died.
-        KeyboardInterrupt: After Ctrl-C, once what is finished is written down.
+        KeyboardInterrupt: After Ctrl-C, once what is finished is written down; it tells what is done, and whether the
+            same command continues.
     """
     named = _by_key(_take_part(items, part), key, title)
     book = _Journal(journal, part, settings)
@@ -124,6 +126,8 @@ def work(
             book.append(name, entry)
             entries[name] = entry
             progress.step(failed="failure" in entry)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(progress.interrupted(kept=journal is not None)) from None
     finally:
         progress.close()
     return Outcome(
@@ -304,6 +308,11 @@ class _Progress:
         if self.bar.disable and (self.done == self.total or time.monotonic() - self.reported >= self.report_every):
             self.reported = time.monotonic()
             logger.info("%s: %d of %d, %d failed", self.title, self.done, self.total, self.failed)
+
+    def interrupted(self, kept: bool) -> str:
+        """A summary of what is done."""
+        following = "continues" if kept else "begins anew"
+        return f"{self.title}: {self.done} of {self.total}, {self.failed} failed. The same command {following}."
 
     def close(self) -> None:
         self.bar.close()

@@ -6,8 +6,9 @@
 All arms read the same stretches of the same clips in one process with one thread: 12 frames of 256x256 px at 6 fps and
 2 s of mono sound at 16 kHz. The ceiling is a bare loop with PyAV that opens the file, seeks, decodes the frames up to
 the last one and scales the twelve, decodes the sound of the same stretch, and does nothing else. Rounds of all arms
-follow each other, so that other work on the machine slows all of them. What counts is processor time. The result goes
-to benchmarks/results/data.md and .json (--memory: data_memory.md and .json).
+follow each other, so that other work on the machine slows all of them. What counts is processor time. Then what a clip
+costs that does not seek, and what workers give (data_reading.py), and how many cores one H100 needs (data_cost.py). The
+result goes to benchmarks/results/data.md and .json (--memory: data_memory.md and .json).
 """
 
 import argparse
@@ -23,8 +24,11 @@ from statistics import median
 import av
 import numpy as np
 import torch
+from data_cost import cores, count
 from data_files import FPS, build_all, write_originals
 from data_memory import measure_memory, report_memory
+from data_reading import measure_seeking, measure_workers
+from data_reading import report as report_reading
 from seeds import write_results
 
 from asva_lightning.data.clips import ClipReader
@@ -41,11 +45,6 @@ ARMS = {
     "latents": "shards of latents: `shards encode`",
 }
 TARGETS = {"original": ("ceiling", 0.8), "encoded": ("original", 3.0), "latents": ("original", 20.0)}
-
-H100 = 989e12 * 0.4
-"""FLOP/s of one H100: 40 % of what it does with dense matrices in bf16."""
-FORWARD, VAE = 2.95e12 * 0.89, 2.95e12
-"""FLOP of a clip at full size: forward of the denoiser, and encoding 12 frames."""
 
 
 def bare_loop(path: Path, start: float) -> None:
@@ -70,10 +69,8 @@ def bare_loop(path: Path, start: float) -> None:
             piece.to_ndarray()
 
 
-def arms_of(folder: Path, clips: int) -> tuple[dict[str, Callable[[int, float], object]], dict[str, float]]:
-    """How each arm reads clip ``n`` from ``start`` on, and MB a clip takes on disk."""
-    write_originals(folder / "originals", clips, SECONDS)
-    shards = build_all(folder, folder / "originals")
+def arms_of(folder: Path, shards: dict[str, list[SampleRecord]]) -> dict[str, Callable[[int, float], object]]:
+    """How each arm reads clip ``n`` from ``start`` on."""
     reader = ClipReader(FORMAT)
     files = {kind: [_unpacked(sample, folder / f"files_{kind}") for sample in shards[kind]] for kind in
              ("original", "encoded")}  # fmt: skip
@@ -83,7 +80,7 @@ def arms_of(folder: Path, clips: int) -> tuple[dict[str, Callable[[int, float], 
     }
     for kind, samples in shards.items():
         arms[kind] = lambda number, start, samples=samples: reader.read(samples[number], start, 0)
-    return arms, {kind: sum(sample.size for sample in samples) / clips / 1e6 for kind, samples in shards.items()}
+    return arms
 
 
 def _unpacked(sample: SampleRecord, folder: Path) -> Path:
@@ -97,7 +94,9 @@ def _unpacked(sample: SampleRecord, folder: Path) -> Path:
 
 def measure(folder: Path, clips: int, rounds: int) -> dict:
     """Clips a second of processor time, for every arm and round."""
-    arms, megabytes = arms_of(folder, clips)
+    write_originals(folder / "originals", clips, SECONDS)
+    shards = build_all(folder, folder / "originals")
+    arms = arms_of(folder, shards)
     random = np.random.default_rng(0)
     starts = random.uniform(0, SECONDS - FORMAT.seconds - 0.1, clips)
     rates: dict[str, list[float]] = {arm: [] for arm in ARMS}
@@ -110,13 +109,17 @@ def measure(folder: Path, clips: int, rounds: int) -> dict:
                     arms[arm](number, float(start))
             if turn:  # the first round warms up
                 rates[arm].append(repeats * clips / (time.process_time() - began))
+    more = {"cost": count(), "seeking": measure_seeking(folder, rounds), "workers": measure_workers(shards)}
     return {
         "machine": machine(),
         "load": os.getloadavg()[0],
         "clips": clips,
         "rounds": rounds,
-        "megabytes_a_clip": megabytes,
+        "megabytes_a_clip": {
+            kind: sum(sample.size for sample in samples) / clips / 1e6 for kind, samples in shards.items()
+        },
         "clips_a_second": rates,
+        **more,
     }
 
 
@@ -137,6 +140,7 @@ def _processor() -> str:
 def report(results: dict) -> str:
     """A Markdown report."""
     rates = results["clips_a_second"]
+    reading = report_reading(results["seeking"], results["workers"], ARMS)
     speed = {arm: median(rates[arm]) for arm in ARMS}
     ratio = {
         arm: {other: median(np.divide(rates[arm], rates[other])) for other in ("ceiling", "original")} for arm in ARMS
@@ -158,7 +162,8 @@ def report(results: dict) -> str:
             f"| {about} | {speed[arm]:.1f} | {ratio[arm]['ceiling']:.0%} | {ratio[arm]['original']:.1f} "
             f"| {'' if size is None else f'{size:.2f}'} | {_verdict(arm, ratio)} |"
         )
-    return "\n".join([*lines, "", *_latents_note(), "", *_cores(speed)]) + "\n"
+    return "\n".join([*lines, "", *_latents_note(), "", *cores(results["cost"], speed, ARMS), "",
+                      *reading]) + "\n"  # fmt: skip
 
 
 def _verdict(arm: str, ratio: dict) -> str:
@@ -175,23 +180,6 @@ def _latents_note() -> list[str]:
         "of Stable Diffusion (mean and deviation of every frame, also mirrored): what reading costs does not depend on",
         "their values. All files were in the page cache.",
     ]
-
-
-def _cores(speed: dict[str, float]) -> list[str]:
-    pixels, latents = H100 / (3 * FORWARD + VAE), H100 / (3 * FORWARD)
-    rows = [("original", pixels), ("encoded", pixels), ("latents", latents)]
-    return [
-        "## How many cores feed one H100 at full size", "",
-        f"A step of training takes about three forwards: 3 x {FORWARD / 1e12:.2f} TFLOP a clip, and "
-        f"{VAE / 1e12:.2f} TFLOP more to encode the",
-        "frames where they are not latents already. At 40 % of its 989 TFLOP/s (bf16) an H100 would take "
-        f"{pixels:.0f} clips/s with",
-        f"pixels and {latents:.0f} clips/s with latents. This is arithmetic, not a measurement of training: a GPU that",
-        "is used less well needs fewer cores.", "",
-        "| read from | clips/s of the GPU | cores of this machine |",
-        "|---|---:|---:|",
-        *(f"| {ARMS[arm]} | {wanted:.0f} | {wanted / speed[arm]:.2g} |" for arm, wanted in rows),
-    ]  # fmt: skip
 
 
 def main() -> None:

@@ -1,26 +1,31 @@
 """What do sharing, memory format, half precision, compilation and checkpointing gain?
 
     python benchmarks/denoiser.py [--width 0.5] [--latents 32] [--rounds 2] [--steps 2] [--bfloat16] [--compile]
+                                  [--profile]
 
 A training step (forward and backward pass over one clip) and a step of guided sampling (two passes; text and sound are
 projected once for all steps), against the same network with every sharing switched off (benchmarks/unshared.py). All
 ways are timed in turns in one process, so that noise of the machine meets all alike; the fastest of the rounds counts.
-On a GPU the defaults are the full width, ten steps and all ways. The result goes to
-benchmarks/results/denoiser_<device>.md and .json.
+On a GPU the defaults are the full width, ten steps and all ways. ``--profile`` adds which operators the time goes to,
+with and without sharing. The result goes to benchmarks/results/denoiser_<device>.md and .json.
 """
 
 import argparse
 import copy
 import os
 import platform
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import NamedTuple
 
 import torch
 from seeds import write_results
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 from unshared import unshare
 
 from asva_lightning.denoiser import AVSyncUNet
@@ -31,6 +36,9 @@ from asva_lightning.encoders.windows import IMAGEBIND_GRID
 from asva_lightning.training.compute import Compute
 
 WIDTHS, FRAMES, TEXT_TOKENS = (320, 640, 1280, 1280), 12, 77
+PROFILED = ("nothing shared", "shared")
+LISTED = 10
+"""How many operators a profile names."""
 
 
 @dataclass
@@ -47,6 +55,22 @@ class Way:
     training: list[float] = field(default_factory=list)
     sampling: list[float] = field(default_factory=list)
     kept: float = 0.0
+
+
+class Operator(NamedTuple):
+    """What one kind of operator took in a profile, without those that it calls.
+
+    Args:
+        name: As PyTorch calls it.
+        calls: How often it ran.
+        seconds: Its own time on the device, all calls together.
+        share: Of the own time of all operators.
+    """
+
+    name: str
+    calls: int
+    seconds: float
+    share: float
 
 
 class Still:
@@ -97,11 +121,31 @@ class Bench:
         loss.backward()
         way.unet.zero_grad(set_to_none=True)
 
-    def draw(self, way: Way) -> None:
-        """Some steps of guided sampling."""
+    def draw(self, way: Way, steps: int | None = None) -> None:
+        """Some steps of guided sampling; as many as were asked for if not given."""
         with self.precision(way):
             denoise(way.unet, self.sample[:, :, 0], self.sample[:, :, 1:], self.conditions, self.null, Still(),
-                    self.steps, Guidance(audio=4.0))  # fmt: skip
+                    steps or self.steps, Guidance(audio=4.0))  # fmt: skip
+
+    def draw_once(self, way: Way) -> None:
+        """One step of guided sampling, and what is prepared for it."""
+        self.draw(way, steps=1)
+
+    def profile(self, work: Callable[[Way], None], way: Way) -> list[Operator]:
+        """The operators that take most of the device's time in some work, the dearest first."""
+        cuda = self.device.type == "cuda"
+        with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]) as profiler:
+            work(way)
+            self.wait()
+        # A GPU's kernels are listed once more by themselves; here they count for the operator that started them.
+        events = [event for event in profiler.key_averages() if event.device_type == DeviceType.CPU]
+        microseconds = {
+            event.key: (event.count, event.self_device_time_total if cuda else event.self_cpu_time_total)
+            for event in events
+        }
+        total = sum(own for _, own in microseconds.values())
+        dearest = sorted(microseconds.items(), key=lambda item: item[1][1], reverse=True)[:LISTED]
+        return [Operator(name, calls, own / 1e6, own / total) for name, (calls, own) in dearest]
 
     def seconds(self, work: Callable[[Way], None], way: Way) -> float:
         """How long it takes."""
@@ -117,11 +161,16 @@ class Bench:
             torch.cuda.synchronize()
 
     def kept(self, way: Way) -> float:
-        """GiB that a training step takes at most on a GPU; elsewhere, what is kept for the backward pass."""
+        """GiB that a training step takes at most on a GPU; elsewhere, what is kept for the backward pass.
+
+        All ways lie on the device together; what the others hold is not counted.
+        """
         if self.device.type == "cuda":
+            self.wait()
+            held_by_others = torch.cuda.memory_allocated() - bytes_of(way.unet)
             torch.cuda.reset_peak_memory_stats()
             self.train(way)
-            return torch.cuda.max_memory_allocated() / 2**30
+            return (torch.cuda.max_memory_allocated() - held_by_others) / 2**30
         storages: dict[int, int] = {}
 
         def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -133,6 +182,12 @@ class Bench:
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), self.precision(way):
             way.unet(self.sample, self.level, self.conditions)
         return sum(size for place, size in storages.items() if place not in weights) / 2**30
+
+
+def bytes_of(unet: AVSyncUNet) -> int:
+    """Bytes of a network's weights."""
+    tensors = [*unet.parameters(), *unet.buffers()]
+    return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
 
 
 def ways(width: float, device: torch.device, bfloat16: bool, compiled: bool) -> dict[str, Way]:
@@ -162,16 +217,17 @@ def ways(width: float, device: torch.device, bfloat16: bool, compiled: bool) -> 
     return found
 
 
-def report(found: dict[str, Way], about: str) -> str:
+def report(found: dict[str, Way], command: str, about: str, profiles: dict[str, list[Operator]]) -> str:
     """A Markdown report."""
     base = found["nothing shared"]
     lines = [
         "# The denoiser, computed in several ways",
         "",
-        f"`python benchmarks/denoiser.py`: {about}",
+        f"`{command}`: {about}",
         "",
-        "Seconds of the fastest round, and how many times faster than with nothing shared. Memory is the peak on a",
-        "GPU, elsewhere what autograd keeps of the forward pass.",
+        "Seconds of the fastest round, and how many times faster than with nothing shared. `shared` is how the package",
+        "computes by default. Memory is the peak of a training step on a GPU, with the network's own weights and",
+        "gradients and without an optimizer; elsewhere what autograd keeps of the forward pass.",
         "",
         "| way | training step, s | times | sampling step, s | times | GiB |",
         "|---|---:|---:|---:|---:|---:|",
@@ -182,37 +238,91 @@ def report(found: dict[str, Way], about: str) -> str:
             f"| {name} | {training:.3f} | {min(base.training) / training:.2f} | {sampling:.3f} "
             f"| {min(base.sampling) / sampling:.2f} | {way.kept:.2f} |"
         )
+    if profiles:
+        lines += [
+            "",
+            "## Where the time goes",
+            "",
+            f"The {LISTED} kinds of operators that take most time of their own, without those that they call. Profiles",
+            "take time themselves: compare the shares, not the durations.",
+        ]
+    for name, operators in profiles.items():
+        lines += ["", *profile_table(name, operators)]
     return "\n".join(lines) + "\n"
+
+
+def profile_table(name: str, operators: list[Operator]) -> list[str]:
+    """The lines of one profile in Markdown."""
+    rows = [f"| {one.name} | {one.calls} | {1000 * one.seconds:.1f} | {one.share:.1%} |" for one in operators]
+    return [
+        f"### {name}",
+        "",
+        "| operator | calls | own time, ms | share |",
+        "|---|---:|---:|---:|",
+        *rows,
+        f"| these together | {sum(one.calls for one in operators)} | "
+        f"{1000 * sum(one.seconds for one in operators):.1f} | {sum(one.share for one in operators):.1%} |",
+    ]
+
+
+def command_of(words: argparse.Namespace) -> str:
+    """The command line that asks for these settings, whatever the defaults are on another machine."""
+    flags = []
+    for name, value in vars(words).items():
+        if isinstance(value, bool):
+            flags.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            flags += [f"--{name}", f"{value:g}"]
+    return shlex.join(["python", "benchmarks/denoiser.py", *flags])
+
+
+def words_of(cuda: bool) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--width", type=float, default=1.0 if cuda else 0.5)
+    parser.add_argument("--latents", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5 if cuda else 2)
+    parser.add_argument("--steps", type=int, default=10 if cuda else 2)
+    parser.add_argument("--bfloat16", action=switch, default=cuda)
+    parser.add_argument("--compile", action=switch, default=cuda)
+    parser.add_argument("--profile", action=switch, default=False)
+    return parser.parse_args()
+
+
+def measure(bench: Bench, found: dict[str, Way], rounds: int) -> None:
+    """Memory and times of all ways, in turns."""
+    for way in found.values():
+        bench.train(way)  # the first time of everything is no measure
+        way.kept = bench.kept(way)
+    for _ in range(rounds):
+        for way in found.values():
+            way.training.append(bench.seconds(bench.train, way))
+            way.sampling.append(bench.seconds(bench.draw, way) / bench.steps)
 
 
 def main() -> None:
     """Measure and write."""
     cuda = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--width", type=float, default=1.0 if cuda else 0.5)
-    parser.add_argument("--latents", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5 if cuda else 2)
-    parser.add_argument("--steps", type=int, default=10 if cuda else 2)
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=cuda)
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=cuda)
-    words = parser.parse_args()
+    words = words_of(cuda)
     device = torch.device("cuda" if cuda else "cpu")
     bench = Bench(words.latents, words.steps, device)
     found = ways(words.width, device, words.bfloat16, words.compile)
-    for way in found.values():
-        bench.train(way)  # the first time of everything is no measure
-        way.kept = bench.kept(way)
-    for _ in range(words.rounds):
-        for way in found.values():
-            way.training.append(bench.seconds(bench.train, way))
-            way.sampling.append(bench.seconds(bench.draw, way) / words.steps)
+    measure(bench, found, words.rounds)
+    profiles = {}
+    for name in PROFILED if words.profile else ():
+        profiles[f"Training step, {name}"] = bench.profile(bench.train, found[name])
+        profiles[f"Sampling step, {name}"] = bench.profile(bench.draw_once, found[name])
     name = torch.cuda.get_device_name() if cuda else f"{platform.machine()}, {os.cpu_count()} cores"
     size = f"width {words.width:g} of Stable Diffusion's, {FRAMES} frames, {words.latents}x{words.latents} latents"
     about = (
         f"one clip, {size}, {words.rounds} rounds. {name}, torch {version('torch')}, {torch.get_num_threads()} threads."
     )
+    command = command_of(words)
     figures = {key: {"training": way.training, "sampling": way.sampling, "GiB": way.kept} for key, way in found.items()}
-    write_results(f"denoiser_{device.type}", report(found, about), {"about": about, **figures})
+    tables = {key: [operator._asdict() for operator in operators] for key, operators in profiles.items()}
+    results = {"command": command, "about": about, **figures, **({"profiles": tables} if tables else {})}
+    write_results(f"denoiser_{device.type}", report(found, command, about, profiles), results)
 
 
 if __name__ == "__main__":

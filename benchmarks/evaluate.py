@@ -5,16 +5,20 @@
 Clips of 12 frames at 6 a second and 256 x 256 pixels, three of each of a third as many SynthSync videos, encoded anew.
 Compared in one run: one process that goes clip by clip, where each measure reads both files and computes its own motion
 and onsets, as measures do that do not know of each other; and `evaluate` with one and with several processes, from
-starting them to the written results. The result goes to benchmarks/results/evaluate.md and .json.
+starting them to the written results. Then, what memory the clips cost: `evaluate` in a fresh process with a quarter of
+them, and with all. The result goes to benchmarks/results/evaluate.md and .json.
 """
 
 import argparse
 import logging
 import math
+import multiprocessing
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +85,22 @@ def processor_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def most_memory() -> float:
-    """Most memory that one process, this or one that it has waited for, has held, in GiB."""
+def most_memory(evaluation: Evaluation, output: Path, workers: int) -> float:
+    """Evaluate; the most memory that one process, this or one of its workers, has held, in GiB."""
+    evaluate(evaluation, output, workers)
     both = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return max(both) / 2**20
+
+
+def memory_by_clips(evaluation: Evaluation, folder: Path, workers: int) -> dict[str, float]:
+    """Most memory for a quarter of the clips and for all, each in a process of its own that has held nothing before."""
+    pairs = evaluation.pairings.pairs
+    found = {}
+    for count in (max(1, len(pairs) // 4), len(pairs)):
+        part = replace(evaluation, pairings=replace(evaluation.pairings, pairs=pairs[:count]))
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            found[str(count)] = fresh.submit(most_memory, part, folder / f"memory{count}.json", workers).result()
+    return found
 
 
 def same(results: Results, values: dict[str, dict[str, float]]) -> bool:
@@ -100,14 +116,16 @@ def same(results: Results, values: dict[str, dict[str, float]]) -> bool:
 def report(results: dict[str, Any]) -> str:
     """A Markdown report."""
     base, options = results["ways"]["one by one"], f"--clips {results['clips']} --workers {results['workers']}"
+    memory = " and ".join(f"{gib:.2f} GiB for {count} clips" for count, gib in results["most_memory_gib"].items())
     lines = [
         "# Scoring by all measures that need no weights",
         "",
         f"`python benchmarks/evaluate.py {options}`: clips of 12 frames",
         f"at 6 a second, {SIDE} x {SIDE} pixels; {', '.join(results['measures'])}.",
         "One by one: each measure reads both files and computes its own motion and onsets. evaluate: from starting the",
-        f"processes to the written results. All values equal: {'yes' if results['equal'] else 'no'}. Most memory",
-        f"of one process: {results['most_memory_gib']:.2f} GiB.",
+        f"processes to the written results. All values equal: {'yes' if results['equal'] else 'no'}.",
+        "",
+        f"Most memory of one process of evaluate, {results['workers']} at work: {memory}.",
         "",
         "On a machine that others use too the clock tells little. Processor seconds divided by the number of",
         "processes are about what the clock shows where each process has a core of its own.",
@@ -145,9 +163,10 @@ def main() -> None:
             results, took = timed(lambda output=output, workers=workers: evaluate(evaluation, output, workers))
             ways[f"evaluate, {workers} process{'es' * (workers > 1)}"] = {"processes": workers, **took}
             equal = equal and same(results, values)
+        memory = memory_by_clips(evaluation, Path(folder), options.workers)
     content = {
         "clips": len(pairings.pairs), "workers": options.workers, "measures": list(values), "ways": ways,
-        "equal": equal, "most_memory_gib": most_memory(),
+        "equal": equal, "most_memory_gib": memory,
     }  # fmt: skip
     write_results("evaluate", report(content), content)
 

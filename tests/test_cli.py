@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from asva_lightning import __version__
+from asva_lightning import __version__, cli
 from asva_lightning.cli import main
 
 
@@ -43,3 +43,21 @@ def test_every_command_has_a_help_of_its_own(command):
     )
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (["naps: 3 of 40, 0 failed. The same command continues."],) * 2,
+        ([], ["started again, the same command goes on from what it has kept."]),
+    ],
+)
+def test_an_interrupted_command_ends_with_one_line_and_the_code_of_the_shell(monkeypatch, capsys, said, told):
+    def interrupt(*_):
+        raise KeyboardInterrupt(*said)
+
+    monkeypatch.setattr(cli, "_dispatch", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        main(["shards", "info", "clips"])
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == f"interrupted: {told[0]}\n"

@@ -8,12 +8,17 @@ import yaml
 from training.runs_for_tests import RECIPE, ROOT, TINY, assert_same, checkpoint, only_run
 
 from asva_lightning.cli import main
+from asva_lightning.studies.resolve import resolve
 
 EXPERIMENTS = ROOT / "experiments"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
 SWEEPS = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
 OVERLAYS = sorted((EXPERIMENTS / "overlays").glob("*.yaml"))
 RECIPES = sorted({*EXPERIMENTS.rglob("*.yaml")} - {*ABLATIONS, *SWEEPS, *OVERLAYS})
+AVSYNC15 = EXPERIMENTS / "avsync15.yaml"
+ACCUMULATED, WIDTHS = {"avsync15_24gb.yaml": 2}, {"greatest_hits.yaml": 2}
+"""Batches of a step, and width in heights, of recipes that are special in them."""
+SAMPLES = '[{"class_path": "asva_lightning.training.callbacks.SampleVideos", "init_args": {"every": 2, "clips": 1}}]'
 PUBLISHED, TINY_SYNC = ROOT / "tests" / "tiny_published.yaml", ROOT / "tests" / "tiny_sync.yaml"
 
 
@@ -33,13 +38,37 @@ def weights(stable_diffusion, imagebind_audio):
     ]
 
 
+def said_by(path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def laid():
+    """Every overlay over the quickstart; those that say how to train or sample over a published recipe, too."""
+    for overlay in ABLATIONS:
+        names = said_by(overlay)["model"]["init_args"]
+        if overlay.stem != "global_token":  # the quickstart's encoder has no token of the whole sound
+            yield RECIPE, overlay
+        if overlay.stem == "global_token" or names.keys() & {"objective", "sampling"}:
+            yield AVSYNC15, overlay
+
+
+def special(settings) -> list[str]:
+    """What stays of a published recipe's own ways when it is made small: the form of its pictures, accumulation."""
+    clip = settings["data"]["format"]
+    words = [f"--data.format.width={32 * clip['width'] // clip['height']}"]
+    if settings["trainer"].get("accumulate_grad_batches", 1) > 1:
+        words.append("--trainer.accumulate_grad_batches=2")
+    return words
+
+
 def small(recipe, weights) -> list[str]:
     """What makes a recipe small; it depends on what it trains."""
-    model = yaml.safe_load(recipe.read_text(encoding="utf-8"))["model"]
+    settings = said_by(recipe)
+    model = settings["model"]
     if model["class_path"].endswith("SyncTask"):
         return [f"--config={TINY_SYNC}"]
     if model["init_args"]["denoiser"]["class_path"].endswith("from_stable_diffusion"):
-        return [f"--config={PUBLISHED}", *weights]
+        return [f"--config={PUBLISHED}", *weights, *special(settings)]
     return [f"--config={TINY}", "--data.format.height=32", "--data.format.width=32"]
 
 
@@ -48,7 +77,7 @@ def shards_of(synth_shards, weights, tmp_path_factory):
     """The shards that a recipe trains on, in small."""
 
     def shards(recipe):
-        if "evaluation_shards" not in yaml.safe_load(recipe.read_text(encoding="utf-8"))["data"]:
+        if "evaluation_shards" not in said_by(recipe)["data"]:
             return [f"--data.shards={synth_shards}"]
         encoded = tmp_path_factory.mktemp("encoded") / "shards"
         main(["shards", "encode", str(synth_shards), str(encoded), f"--config={recipe}", f"--config={PUBLISHED}",
@@ -73,18 +102,35 @@ def test_a_recipe_trains_and_resumes(recipe, shards_of, weights, tmp_path):
     stopped, whole = (checkpoint(only_run(tmp_path / root), 4) for root in ("stopped", "whole"))
     for part in ("state_dict", "average", "optimizer_states", "lr_schedulers"):
         assert_same(stopped.get(part), whole.get(part), part)  # not every task has an average
+    batches = stopped["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"]
+    assert batches == 4 * ACCUMULATED.get(recipe.name, 1)
+    clip = said_by(only_run(tmp_path / "stopped") / "config.yaml")["data"]["format"]
+    assert clip["width"] == WIDTHS.get(recipe.name, 1) * clip["height"]
+
+
+@pytest.fixture(scope="module")
+def bases(synth_shards, weights):
+    """The words that train a recipe in small, for two steps, after which it samples."""
+    common = (f"--data.shards={synth_shards}", "--run.validate_every=null", "--trainer.max_steps=2",
+              f"--trainer.callbacks={SAMPLES}")  # fmt: skip
+    return {recipe: [f"--config={recipe}", *small(recipe, weights), *common] for recipe in (RECIPE, AVSYNC15)}
+
+
+@pytest.fixture(scope="module")
+def plain(bases):
+    """The hash of each of these runs without an overlay."""
+    return {recipe: resolve(tuple(words)).hash for recipe, words in bases.items()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overlay", ABLATIONS, ids=name_of)
-def test_an_ablation_trains_and_is_another_run(overlay, synth_shards, tmp_path):
-    main(["fit", f"--config={RECIPE}", f"--config={TINY}", f"--config={overlay}", f"--data.shards={synth_shards}",
-          f"--run.root={tmp_path}", "--trainer.callbacks=null", "--run.validate_every=null",
-          "--trainer.max_steps=1"])  # fmt: skip
+@pytest.mark.parametrize(("recipe", "overlay"), laid(), ids=lambda path: path.stem)
+def test_an_ablation_trains_samples_and_is_another_run(recipe, overlay, bases, plain, tmp_path):
+    main(["fit", *bases[recipe], f"--config={overlay}", f"--run.root={tmp_path}"])
     run = only_run(tmp_path)
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    differs = yaml.safe_load(overlay.read_text(encoding="utf-8"))
-    assert_within(differs, config)
+    assert checkpoint(run, 2)["global_step"] == 2
+    assert list(run.glob("samples/**/*.mp4"))
+    assert_within(said_by(overlay), said_by(run / "config.yaml"))
+    assert not run.name.endswith(plain[recipe])
 
 
 def assert_within(part, whole) -> None:

@@ -72,17 +72,17 @@ def test_a_second_start_does_only_what_is_missing(tmp_path):
     outcome = work([1, -2, 3], function, key=str, title="squares", journal=journal)
     assert numbers_of(outcome) == {"1": 1, "3": 9}
     assert outcome.failures == [("-2", "-2.mp4: negative")]
-    assert {name: (tmp_path / name).read_text() for name in ("1", "-2", "3")} == {"1": "x", "-2": "x", "3": "x"}
+    assert {name: (tmp_path / name).read_text() for name in ("1", "-2", "3")} == {"1": "x", "-2": "xx", "3": "x"}
 
 
-def test_failures_are_tried_again_when_asked(tmp_path):
+def test_failures_are_tried_again_unless_they_are_settled(tmp_path):
     journal = tmp_path / "journal.jsonl"
     work([1, 0], partial(leave_a_trace, tmp_path), key=lambda item: f"clip{item}", title="squares", journal=journal)
     journal.write_text('{"key": "clip1", "result": {}}\n{"key": "clip0", "failure": "disk full"}\n')
     again = {"key": lambda item: f"clip{item}", "title": "squares", "journal": journal}
-    assert work([1, 0], square, **again).failures == [("clip0", "disk full")]
-    assert work([1, 0], square, **again, retry_failures=True).exit_code == 0
+    assert work([1, 0], square, **again, retry_failures=False).failures == [("clip0", "disk full")]
     assert work([1, 0], square, **again).exit_code == 0
+    assert work([1, 0], square, **again, retry_failures=False).exit_code == 0
 
 
 def test_results_are_the_same_made_or_read(tmp_path):
@@ -204,6 +204,8 @@ def test_a_stopped_process_can_be_continued(workers, number, tmp_path):
     assert said.count("Traceback") == (number == signal.SIGINT), said
     wait_until(lambda: not any(is_alive(child) for child in workers_of_it))
     done = [json.loads(line)["key"] for line in journal.read_text().splitlines()]
+    told = f"KeyboardInterrupt: naps: {len(done)} of 40, 0 failed. The same command continues.\n"
+    assert said.endswith(told) == (number == signal.SIGINT), said
     assert 2 <= len(done) < 20
     outcome = work(range(40), partial(leave_a_trace, tmp_path), key=str, title="naps", journal=journal)
     assert numbers_of(outcome) == {str(number): number * number for number in range(40)}

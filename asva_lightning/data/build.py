@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asva_lightning.data.manifest import DATASET_FILE, write_description
-from asva_lightning.data.packing import write_folder, write_shards
+from asva_lightning.data.media_file import check_size
+from asva_lightning.data.packing import pack_folder, pack_shards
 from asva_lightning.data.sources import ClipItem, ClipSource, MadeClip, unmet
 from asva_lightning.errors import ConfigurationError, MediaError, ShardsError
 from asva_lightning.media import Encoding, probe, reencode
@@ -99,7 +100,8 @@ def build(
     """Make a folder of shards, or of plain files, from a source of clips.
 
     Work goes on in ``<output>.partial``, and ``output`` appears at the end, complete; stopped and started again, it
-    continues. What :func:`build_part` has made is taken.
+    continues, while it makes clips and while it packs them. What :func:`build_part` has made is taken, and what failed
+    is tried once more.
 
     Args:
         source: The clips.
@@ -127,15 +129,11 @@ def build(
         shown = "\n".join(_by_reason(outcome.failures))
         raise ShardsError(f"No clip of {len(items)} could be used, so nothing was written.\n{shown}")
     counts = dict(Counter(item.split for item in good))
-    result = unfinished / "result"
-    if result.exists():  # a build was stopped while it wrote this
-        shutil.rmtree(result)
-    result.mkdir()
     if layout == "shards":
-        write_shards(result, good, made, samples_per_shard)
+        result = pack_shards(unfinished, good, made, samples_per_shard, workers, f"shards of {output}")
         write_description(result, _description(source, encoding, good, counts, outcome))
     else:
-        write_folder(result, good, made)
+        result = pack_folder(unfinished, good, made, workers, f"files of {output}")
     result.rename(output)
     shutil.rmtree(unfinished)
     return BuildReport(output, counts, outcome.failures, unmet(source.expect, good), source.expected_losses)
@@ -210,6 +208,7 @@ def _make(source: ClipSource, encoding: Encoding | None, folder: Path, item: Cli
         clip = source.make(item, folder)
         if clip.cut is not None or encoding is not None:
             clip = _encoded(clip, encoding or Encoding(), folder, item)
+        check_size(Path(clip.path))
         return asdict(clip)
     except MediaError as error:
         # The key names the clip already, and one reason for many clips is to be told once.
@@ -236,9 +235,17 @@ def _description(
     return {
         "made_from": _made_from(source, encoding),
         "splits": counts,
-        "texts": {item.category: item.text for item in items},
+        "texts": _texts(items),
         "left_out": [{"key": key, "reason": reason} for key, reason in outcome.failures],
     }
+
+
+def _texts(items: Sequence[ClipItem]) -> dict[str, str]:
+    """Class name to class text, of classes that have but one; with captions a class has many."""
+    texts: dict[str, set[str]] = {}
+    for item in items:
+        texts.setdefault(item.category, set()).add(item.text)
+    return {category: found.pop() for category, found in texts.items() if len(found) == 1}
 
 
 def _by_reason(left_out: Sequence[tuple[str, str]]) -> list[str]:

@@ -165,19 +165,21 @@ class TrainingClips(TorchDataset[ClipSample | NoGoodClip]):
 class FixedClips(TorchDataset[ClipSample | NoGoodClip]):
     """The same clips every time: ``clips_per_sample`` from each sample, their starts spread evenly over it.
 
-    A clip that cannot be read, or is in quarantine, is replaced by another one that is not counted.
+    A clip that cannot be read, or is in quarantine, is replaced by that of the next sample, which is not counted.
 
     Args:
         reader: Reads clips.
         samples: The samples of the split.
         clips_per_sample: Clips of each.
         quarantine: Clips that are not opened.
+        place_of_one: Where the clip lies if it is the only one of its sample, from 0, the beginning, to 1, the end.
     """
 
     reader: ClipReader
     samples: Sequence[SampleRecord]
     clips_per_sample: int = 1
     quarantine: Quarantine = field(default_factory=Quarantine)
+    place_of_one: float = 0.0
 
     def __len__(self) -> int:
         return len(self.samples) * self.clips_per_sample
@@ -185,12 +187,14 @@ class FixedClips(TorchDataset[ClipSample | NoGoodClip]):
     def __getitem__(self, position: int) -> ClipSample | NoGoodClip:
         number = position if position >= 0 else -1 - position
         bad: list[BadClip] = []
-        for attempt in range(len(self)):
-            place = (number + attempt) % len(self)
+        for attempt in range(len(self.samples)):
+            # The next sample, not the next clip: that is of the same video, and as bad.
+            place = (number + attempt * self.clips_per_sample) % len(self)
             sample, turn = self.samples[place // self.clips_per_sample], place % self.clips_per_sample
             if sample in self.quarantine:
                 continue
-            start = self.reader.start(sample, turn / max(1, self.clips_per_sample - 1))
+            several = self.clips_per_sample - 1
+            start = self.reader.start(sample, turn / several if several else self.place_of_one)
             try:
                 return _with_bad(self.reader.read(sample, start, number), bad, real=position >= 0 and attempt == 0)
             except MediaError as error:

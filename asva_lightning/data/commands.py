@@ -104,7 +104,7 @@ def lint_shards(shards: str, also: str | None = None, workers: int = 2, report: 
     """Look for everything that can be wrong: bytes, samples that do not decode, duplicates, classes.
 
     Clips are compared by how they look and sound, within and across splits, so that clips that were encoded again,
-    resized, cut elsewhere or cropped a little are found too.
+    resized, cut elsewhere or cropped a little are found too. Latents are compared by how they sound only.
 
     Args:
         shards: What ``data.shards`` of a recipe may be: a folder, or tars of one by a pattern.
@@ -117,9 +117,9 @@ def lint_shards(shards: str, also: str | None = None, workers: int = 2, report: 
     """
     from asva_lightning.data.lint import lint
 
-    opened = _with_media(shards)
+    opened = with_manifest(shards)
     if also is not None:
-        opened = Mixture(opened.datasets + _with_media(also).datasets)
+        opened = Mixture(opened.datasets + with_manifest(also).datasets)
     journal = None if report is None else Path(f"{report}.journal.jsonl")
     found = lint(opened, workers, journal)
     sys.stdout.write(found.text + "\n")
@@ -129,7 +129,9 @@ def lint_shards(shards: str, also: str | None = None, workers: int = 2, report: 
     return found.exit_code
 
 
-def preview_shards(shards: str, page: str, split: str = "train", clips_per_class: int = 3, height: int = 128) -> int:
+def preview_shards(
+    shards: str, page: str, split: str = "train", clips_per_class: int = 3, height: int = 128, workers: int = 1
+) -> int:
     """Write a page that shows some clips of each class: video with sound, and frames over the waveform.
 
     Args:
@@ -138,13 +140,14 @@ def preview_shards(shards: str, page: str, split: str = "train", clips_per_class
         split: The split to show.
         clips_per_class: Clips of each class, spread evenly over the split.
         height: Height of the videos in pixels.
+        workers: Processes.
 
     Returns:
         The exit code: 1 if a clip could not be read, else 0.
     """
     from asva_lightning.data.preview import preview
 
-    bad = preview(_with_media(shards), Path(page), split, clips_per_class, height)
+    bad = preview(_with_media(shards), Path(page), split, clips_per_class, height, workers)
     sys.stdout.write("\n".join([page, *(f"  {clip.key} in {clip.shard}: {clip.reason}" for clip in bad)]) + "\n")
     return 1 if bad else 0
 

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from dataclasses import replace
+from typing import Literal
 
 import lightning.pytorch as pl
 
@@ -42,10 +44,13 @@ class ClipDataModule(pl.LightningDataModule):
         validation_split: Split to validate on; ``validation`` if there is one, else ``test``.
         generator: A synthetic data set that is generated into ``shards`` when that folder does not exist.
         pin_memory: Make batches in page-locked memory, which speeds up copies to a GPU.
-        evaluation_shards: Where the clips of validation and test are, if not in ``shards``.
+        evaluation_shards: Where the clips of validation and test are, if not in ``shards``. Training does without them
+            where neither has any; validation is then left out, with a warning.
         quarantine: List of clips that are not to be opened: ``bad_clips.jsonl`` of an earlier run.
         stall_seconds: How long to wait for a batch before the clip that hangs is named and the run ends.
         encode_audio: Encode the sound while training even if the shards hold its tokens; clips then start anywhere.
+        evaluation_start: Where validation, test and predict take the one clip of a sample: at its beginning, as if not
+            given, or in its ``middle``. Callbacks that sample clips of their own take the beginning.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class ClipDataModule(pl.LightningDataModule):
         quarantine: str | None = None,
         stall_seconds: float = 600.0,
         encode_audio: bool | None = None,
+        evaluation_start: Literal["beginning", "middle"] | None = None,
     ) -> None:
         super().__init__()
         self.shards = shards
@@ -77,8 +83,10 @@ class ClipDataModule(pl.LightningDataModule):
         self.validation_split = validation_split
         self.generator = generator
         self.encode_audio = bool(encode_audio)
+        self.evaluation_start = evaluation_start
         self._quarantine_list = quarantine
         self._training: TrainingLoader | None = None
+        self._told_of_lack = False
         self._fitting: dict[tuple[str, str], list[SampleRecord]] = {}
         for name, value, least in (
             ("batch_size", batch_size, 1),
@@ -90,6 +98,11 @@ class ClipDataModule(pl.LightningDataModule):
                 raise ConfigurationError(f"--data.{name} must be at least {least}, not {value}.")
         if not 0 <= flip <= 1:
             raise ConfigurationError(f"--data.flip is a share of clips from 0 to 1, not {flip}.")
+        if evaluation_start is not None and clips_per_sample > 1:
+            raise ConfigurationError(
+                f"--data.evaluation_start places the one clip of a sample, but --data.clips_per_sample is "
+                f"{clips_per_sample}, which are spread evenly. Set either to its default."
+            )
 
     def prepare_data(self) -> None:
         """Generate the shards on first use, once on each node.
@@ -121,7 +134,12 @@ class ClipDataModule(pl.LightningDataModule):
             )
 
     def setup(self, stage: str) -> None:
-        """Check that shards and format fit each other, before anything costs time."""
+        """Check that shards and format fit each other, before anything costs time.
+
+        Raises:
+            ShardsError: If something is missing, such as the split of the stage; `fit` needs only that of training.
+            ConfigurationError: If the clips do not fit the format, or those to evaluate have no manifest.
+        """
         opened = open_shards(self.shards)
         if isinstance(opened, BareShards):
             logger.warning(
@@ -130,9 +148,8 @@ class ClipDataModule(pl.LightningDataModule):
             )  # fmt: skip
         if stage == "fit" and isinstance(opened, Mixture):
             self._samples(opened, "train")
-        if self.evaluation_shards is not None or isinstance(opened, Mixture):
-            evaluated = self._evaluated()
-            self._samples(evaluated, self._fixed_split(evaluated, stage))
+        if stage != "fit" or self._has("validate"):
+            self._fixed_samples(self._evaluated(), stage)
         for encoded in self.encoded_shards():
             encoded.check_format(self.format, audio=not self.encode_audio)
 
@@ -172,9 +189,9 @@ class ClipDataModule(pl.LightningDataModule):
         self._training = TrainingLoader(clips, self._micro_batch(), self._rank, self._world_size, self.reading)
         return self._training
 
-    def val_dataloader(self) -> FixedLoader:
-        """The clips to validate on."""
-        return self.fixed_loader("validate")
+    def val_dataloader(self) -> FixedLoader | list[FixedLoader]:
+        """The clips to validate on; no loader if training does without, which :meth:`offers` tells of."""
+        return self.fixed_loader("validate") if self.offers("validate") else []
 
     def test_dataloader(self) -> FixedLoader:
         """The clips to test on."""
@@ -184,16 +201,38 @@ class ClipDataModule(pl.LightningDataModule):
         """The clips to animate anew: those of the test split."""
         return self.fixed_loader("test")
 
+    def offers(self, stage: str) -> bool:
+        """Whether training may have clips of a stage (``validate`` or ``test``); the first lack is warned of.
+
+        Raises:
+            ConfigurationError: If the shards named for evaluation have no manifest.
+        """
+        if self._has(stage):
+            return True
+        if not self._told_of_lack:
+            self._told_of_lack = True
+            logger.warning(
+                "--data.shards names no clips to %s on: validation and callbacks that need such clips are left out of "
+                "this training. Set --data.evaluation_shards to shards that have %s.",
+                stage, "a validation or test split" if stage == "validate" else "a test split",
+            )  # fmt: skip
+        return False
+
     def fixed_clips(self, stage: str, clips_per_sample: int | None = None) -> FixedClips:
-        """The list of clips of a stage (``validate`` or ``test``)."""
+        """The list of clips of a stage (``validate`` or ``test``).
+
+        Raises:
+            ShardsError: If there is no such split.
+            ConfigurationError: If the shards have no manifest.
+        """
         evaluated = self._evaluated()
-        samples = self._samples(evaluated, self._fixed_split(evaluated, stage))
+        samples = self._fixed_samples(evaluated, stage)
         count = clips_per_sample or self.clips_per_sample
         return FixedClips(self._reader(evaluated), samples, count, self._quarantine())
 
     def fixed_loader(self, stage: str) -> FixedLoader:
         """Those clips of a stage that this rank takes."""
-        clips = self.fixed_clips(stage)
+        clips = replace(self.fixed_clips(stage), place_of_one=0.5 if self.evaluation_start == "middle" else 0.0)
         sampler = FixedSampler(len(clips), self._micro_batch(), self._rank, self._world_size)
         return FixedLoader(clips, sampler, self.reading)
 
@@ -243,6 +282,24 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _quarantine(self) -> Quarantine:
         return Quarantine() if self._quarantine_list is None else Quarantine.read(self._quarantine_list)
+
+    def _has(self, stage: str) -> bool:
+        """Whether there are clips of a stage; those that the recipe asks for by name are taken to be there."""
+        named = self.evaluation_shards is not None
+        if not named and isinstance(open_shards(self.shards), BareShards):
+            return False
+        evaluated = self._evaluated()
+        asked = stage == "validate" and (named or self.validation_split is not None)
+        return asked or self._fixed_split(evaluated, stage) in evaluated.splits
+
+    def _fixed_samples(self, evaluated: Mixture, stage: str) -> list[SampleRecord]:
+        split = self._fixed_split(evaluated, stage)
+        if split not in evaluated.splits:
+            raise ShardsError(
+                f"{evaluated.name} has no split {split!r}, only {', '.join(evaluated.splits) or 'none'}. Set "
+                "--data.evaluation_shards to shards that have it, or --data.validation_split to one that there is."
+            )
+        return self._samples(evaluated, split)
 
     def _fixed_split(self, evaluated: Mixture, stage: str) -> str:
         if stage in ("test", "predict"):

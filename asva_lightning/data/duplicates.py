@@ -55,21 +55,23 @@ def same_pictures(clips: Sequence[Fingerprint], bits: float = PICTURE_BITS) -> d
     counts = np.array([len(clips[number].hashes) for number in seen])
     firsts = np.cumsum(counts) - counts
     found: dict[tuple[int, int], float] = {}
-    for begin, end in _blocks(counts):
-        rows = slice(firsts[begin], firsts[end - 1] + counts[end - 1])
-        differing = (HASH_BITS - signs[rows] @ signs.T) / 2
-        nearest = np.minimum.reduceat(differing, firsts, axis=1)
-        means = np.add.reduceat(nearest, firsts[begin:end] - firsts[begin], axis=0) / counts[begin:end, None]
-        for row, other in np.argwhere(means <= bits):
-            one, two = sorted((seen[begin + row], seen[other]))
-            if one != two:
-                value = float(means[row, other])
-                found[one, two] = min(value, found.get((one, two), value))
+    blocks = list(_blocks(counts))
+    pictures = [slice(firsts[begin], firsts[end - 1] + counts[end - 1]) for begin, end in blocks]
+    for (begin, end), rows in zip(blocks, pictures):
+        for (start, stop), columns in zip(blocks, pictures):  # all columns at once would be gigabytes
+            differing = (HASH_BITS - signs[rows] @ signs[columns].T) / 2
+            nearest = np.minimum.reduceat(differing, firsts[start:stop] - firsts[start], axis=1)
+            means = np.add.reduceat(nearest, firsts[begin:end] - firsts[begin], axis=0) / counts[begin:end, None]
+            for row, column in np.argwhere(means <= bits):
+                one, two = sorted((seen[begin + row], seen[start + column]))
+                if one != two:
+                    value = float(means[row, column])
+                    found[one, two] = min(value, found.get((one, two), value))
     return found
 
 
 def _blocks(counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Stretches of clips whose pictures fill a block of memory."""
+    """Stretches of clips whose pictures fill a side of a block of memory."""
     begin = 0
     while begin < len(counts):
         end = begin + max(1, int(np.searchsorted(np.cumsum(counts[begin:]), _BLOCK, side="right")))

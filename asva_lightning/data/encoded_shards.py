@@ -1,7 +1,8 @@
 """What ``dataset.json`` says of shards that hold latents: what made them, and so what can be trained on them."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -15,6 +16,36 @@ PREPROCESSING = "largest centred part of the frame's shape, resized bilinearly w
 
 Fingerprint = Mapping[str, Any]
 """What the output of a network depends on: its class, a digest of its weights, its settings."""
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value <= sys.maxsize
+
+
+def _is_length(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 < value <= sys.maxsize)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_object_or_null(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("height", "width", "sample_rate"), _is_count),
+    **dict.fromkeys(("audio_step", "seconds"), _is_length),
+    **dict.fromkeys(("latents", "sound", "preprocessing", "shards"), _is_text),
+    **dict.fromkeys(("audio", "text"), _is_object_or_null),
+    "codec": _is_object,
+}
+"""Which values an entry may have."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +97,12 @@ class EncodedShards:
             raise ShardsError(
                 f"dataset.json of {dataset.folder} is damaged: `encoded` must have exactly the entries "
                 f"{', '.join(sorted(needed))}. Encode the shards again."
+            )
+        strange = [name for name, fits in _FITS.items() if not fits(entry[name])]
+        if strange or (entry["audio"] is None) != (entry["audio_step"] is None):
+            raise ShardsError(
+                f"dataset.json of {dataset.folder} is damaged: `encoded` has impossible values for "
+                f"{', '.join(strange) or 'audio and audio_step'}. Encode the shards again."
             )
         return cls(**entry, folder=dataset.folder)
 

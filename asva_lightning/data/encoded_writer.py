@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from asva_lightning.data.manifest import SampleRecord
+from asva_lightning.data.packing import write_tar
 from asva_lightning.data.stored_tensor import StoredTensor
 from asva_lightning.errors import ShardsError
-from asva_lightning.files import replace
 
 ENDING = "safetensors"
 """Ending of the members that hold tensors."""
@@ -47,19 +47,16 @@ def clip_file(clips: Path, key: str) -> Path:
 
 
 def _write(shard: Path, samples: Sequence[SampleRecord], clips: Path) -> None:
-    from webdataset import TarWriter
-
     lost = [sample.key for sample in samples if not clip_file(clips, sample.key).is_file()]
     if lost:
         raise ShardsError(
             f"{clip_file(clips, lost[0])} is gone, although it was written. Delete {clips.parent} and encode anew."
         )
-    # A fixed time, so that the same tensors give the same bytes.
-    with replace(shard) as temporary, TarWriter(str(temporary), mtime=0) as writer:
-        for sample in samples:
-            about = {"text": sample.text, "category": sample.category, "seconds": sample.seconds, "fps": sample.fps}
-            content = json.dumps(about | dict(sample.extra), ensure_ascii=False).encode()
-            writer.write({"__key__": sample.key, "json": content, ENDING: clip_file(clips, sample.key).read_bytes()})
+    write_tar(shard, ((with_values(sample, media=ENDING), _bytes(clips, sample)) for sample in samples))
+
+
+def _bytes(clips: Path, sample: SampleRecord) -> bytes:
+    return clip_file(clips, sample.key).read_bytes()
 
 
 def _record(sample: SampleRecord, shard: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> SampleRecord:

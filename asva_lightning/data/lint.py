@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asva_lightning.data.clips import open_member
 from asva_lightning.data.duplicates import Fingerprint, same_pictures, same_sounds
+from asva_lightning.data.encoded_shards import EncodedShards
 from asva_lightning.data.fingerprints import HASH_BITS, HASH_SIDE, HASHES_A_SECOND, picture_hashes, sound_prints
-from asva_lightning.data.manifest import SampleRecord, is_key
+from asva_lightning.data.lint_latents import inspect_latents
+from asva_lightning.data.manifest import SampleRecord, is_member
 from asva_lightning.data.mixture import Mixture
 from asva_lightning.data.storage import open_file
 from asva_lightning.errors import MediaError, ShardsError
@@ -32,10 +35,17 @@ UNEVEN = 10
 
 @dataclass(frozen=True)
 class Placed:
-    """A sample and the split that it belongs to."""
+    """A sample and the split that it belongs to.
+
+    Args:
+        split: The split.
+        sample: The sample.
+        sample_rate: Samples a second of the sound beside its latents, where it holds latents.
+    """
 
     split: str
     sample: SampleRecord
+    sample_rate: int | None = None
 
     @property
     def name(self) -> str:
@@ -109,12 +119,19 @@ class LintReport:
 def lint(opened: Mixture, workers: int = 1, journal: Path | None = None) -> LintReport:
     """Look at every shard and every sample.
 
+    The pictures of latents are not compared, as there are none, and their sounds only where they are at the rate of
+    those of media files. The report says so.
+
     Args:
         opened: The shards.
         workers: Processes.
         journal: Where to keep what is done, so that a second start goes on.
     """
-    placed = [Placed(split, sample) for split in opened.splits for sample in opened.samples(split)]
+    found = {dataset.folder: EncodedShards.of(dataset) for dataset in opened.datasets}
+    encoded = {folder: entry.sample_rate for folder, entry in found.items() if entry is not None}
+    placed = [
+        Placed(split, sample, encoded.get(sample.folder)) for split in opened.splits for sample in opened.samples(split)
+    ]
     report = LintReport(
         {split: dict(Counter(p.sample.category for p in placed if p.split == split)) for split in opened.splits}
     )
@@ -126,19 +143,30 @@ def lint(opened: Mixture, workers: int = 1, journal: Path | None = None) -> Lint
     report.faults.update(_key_faults(placed))
     report.faults.update(outcome.failures)
     _look_at_classes(report, placed)
+    report.notes += [_not_compared(folder, rate) for folder, rate in encoded.items()]
     good = [item for item in placed if item.name in outcome.results]
     _look_for_duplicates(report, good, [_fingerprint(outcome.results[item.name]) for item in good])
     return report
 
 
 def inspect(item: Placed) -> dict[str, Any]:
-    """Read a sample from its first to its last frame, and take its fingerprint.
+    """Read a sample, a media file for at most :data:`LONGEST` seconds, and take its fingerprint.
 
     Raises:
-        MediaError: If it cannot be read.
-        ShardsError: If it is not what the manifest says.
+        ShardsError: If it cannot be read, or is not what the manifest says.
     """
-    sample = item.sample
+    if item.sample_rate is None:
+        hashes, prints = _inspect_media(item.sample)
+    else:
+        hashes = np.zeros((0, HASH_BITS), bool)
+        prints = inspect_latents(item.sample, item.sample_rate, LONGEST)
+    return {
+        "hashes": base64.b64encode(np.packbits(hashes, axis=1).tobytes()).decode(),
+        "prints": base64.b64encode(prints.astype("<i8").tobytes()).decode(),
+    }
+
+
+def _inspect_media(sample: SampleRecord) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     try:
         media = open_member(sample)
         if sample.sha256 and hashlib.sha256(media.getvalue()).hexdigest() != sample.sha256:
@@ -154,10 +182,7 @@ def inspect(item: Placed) -> dict[str, Any]:
         prints = sound_prints(read_sound(media, seconds=min(LONGEST, info.sound_seconds)), ClipFormat.sample_rate)
     except MediaError as error:
         raise ShardsError(error.reason) from error  # the name of the item says which
-    return {
-        "hashes": base64.b64encode(np.packbits(hashes, axis=1).tobytes()).decode(),
-        "prints": base64.b64encode(prints.astype("<i8").tobytes()).decode(),
-    }
+    return hashes, prints
 
 
 def _fingerprint(result: dict[str, Any]) -> Fingerprint:
@@ -178,12 +203,11 @@ def _shard_faults(placed: Sequence[Placed]) -> dict[str, str]:
 
 def _tar_fault(shard: str, listed: dict[str, tuple[int, int]]) -> str:
     try:
-        with open_file(shard) as file, tarfile.open(fileobj=_seekable(file), mode="r:") as archive:
-            members = archive.getmembers()
-    except (tarfile.TarError, OSError) as error:
+        members = _members(shard)
+    except (tarfile.TarError, OSError, ValueError) as error:  # a header of a sparse file may hold any text for a number
         return f"is no whole tar: {error}"
     names = Counter(member.name for member in members)
-    strange = sorted(repr(name) for name in names if not is_key(name.partition(".")[0]))
+    strange = sorted(repr(name) for name in names if not is_member(name))
     if strange:
         return f"has members that are no <category>/<name>.<ending>: {', '.join(strange[:5])}"
     twice = sorted(name for name, count in names.items() if count > 1)
@@ -192,6 +216,16 @@ def _tar_fault(shard: str, listed: dict[str, tuple[int, int]]) -> str:
     places = {member.name: (member.offset_data, member.size) for member in members}
     moved = sorted(name for name, place in listed.items() if places.get(name) != place)
     return f"holds {', '.join(moved[:5])} not where the manifest says" if moved else ""
+
+
+def _members(shard: str) -> list[tarfile.TarInfo]:
+    members = []
+    with open_file(shard) as file, tarfile.open(fileobj=_seekable(file), mode="r:") as archive:
+        for member in archive:
+            if member.size < 0:  # what follows it would be what came before, without end
+                raise tarfile.ReadError(f"{member.name!r} has a negative size")
+            members.append(member)
+    return members
 
 
 def _seekable(file: Any) -> Any:
@@ -208,6 +242,14 @@ def _key_faults(placed: Sequence[Placed]) -> dict[str, str]:
         for (folder, key), found in splits.items()
         if len(found) > 1
     }
+
+
+def _not_compared(folder: str, sample_rate: int) -> str:
+    sounds = "" if sample_rate == ClipFormat.sample_rate else f", nor are its sounds, at {sample_rate} samples a second"
+    return (
+        f"{folder} holds latents: duplicates of pictures are not looked for{sounds}. Lint the shards that it was "
+        "encoded from as well"
+    )
 
 
 def _look_at_classes(report: LintReport, placed: Sequence[Placed]) -> None:

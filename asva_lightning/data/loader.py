@@ -119,10 +119,15 @@ def good_batch(batch: ClipBatch | NoGoodClip) -> ClipBatch:
     """The batch, or an error if no good clip could be found for a place in it.
 
     Raises:
-        TooManyBadClips: If so many clips in a row were bad.
+        TooManyBadClips: If so many clips in a row were bad, or all that were tried are in quarantine.
     """
     if isinstance(batch, ClipBatch):
         return batch
+    if not batch.bad:
+        raise TooManyBadClips(
+            "There is no clip for a place of a batch: all that were tried for it are in quarantine. Shorten the list "
+            "that --data.quarantine names, or build the shards again without those clips."
+        )
     last = batch.bad[-1]
     raise TooManyBadClips(
         f"{len(batch.bad)} clips in a row could not be read, the last one {last.key} in {last.shard}: {last.reason}. "

@@ -1,7 +1,8 @@
 """The manifest: which samples there are, in which shard, and at which byte."""
 
 import json
-import math
+import reprlib
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from asva_lightning.data.storage import check_address, exists, join, missing, read_text
-from asva_lightning.data.stored_tensor import StoredTensor, fault_of, stored
+from asva_lightning.data.stored_tensor import StoredTensor, fault_of_sample, stored
 from asva_lightning.errors import ShardsError
 
 DATASET_FILE = "dataset.json"
@@ -97,6 +98,12 @@ class Dataset:
         lacking = [name for name in ("made_from", "splits") if not isinstance(description.get(name), dict)]
         if lacking:
             raise ShardsError(f"{path} is damaged: it has no {' and no '.join(lacking)}. Build the shards again.")
+        strange = [name for name in description["splits"] if "/" in name]
+        if strange:
+            raise ShardsError(f"{path} names a split outside its folder: {strange[0]!r}.")
+        texts = description.get("texts", {})
+        if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
+            raise ShardsError(f"{path} is damaged: `texts` is no object of texts. Build the shards again.")
         return cls(folder, description, None if only is None else frozenset(only))
 
     @property
@@ -109,8 +116,8 @@ class Dataset:
         """The samples of a split, in the order of the manifest.
 
         Raises:
-            ShardsError: If there is no such split, it is empty, a line is damaged, two samples share a key, or a shard
-                is missing.
+            ShardsError: If there is no such split, it is empty, a line is damaged, two samples share a key, a shard is
+                missing, or there are more or fewer samples than ``dataset.json`` counts.
         """
         path = join(self.folder, f"{split}.jsonl")
         if split not in self.splits or not exists(path):
@@ -126,6 +133,12 @@ class Dataset:
             raise ShardsError(f"{path} names {count} samples {key!r}; a key is unique. Build the shards again.")
         for shard in missing(self.folder, sorted({sample.shard for sample in samples})):
             raise ShardsError(f"Shard {join(self.folder, shard)} is missing, although {path} names it. Build it again.")
+        counted = self.description["splits"][split]
+        if self.only is None and len(samples) != counted:
+            raise ShardsError(
+                f"{path} names {len(samples)} samples, but {DATASET_FILE} counts {reprlib.repr(counted)}: one of them "
+                "was changed, or copied in part. Copy the folder again, or build the shards again."
+            )
         return samples
 
     def _records(self, split: str) -> list[SampleRecord]:
@@ -133,10 +146,24 @@ class Dataset:
         path = join(self.folder, f"{split}.jsonl")
         # Texts may hold characters that splitlines takes for the end of a line.
         lines = read_text(path).split("\n")
-        records = (
-            _record(line, path, number, self.folder) for number, line in enumerate(lines, start=1) if line.strip()
-        )
+        records = (self._record(line, path, number) for number, line in enumerate(lines, start=1) if line.strip())
         return [record for record in records if self.only is None or record.shard in self.only]
+
+    def _record(self, line: str, path: str, number: int) -> SampleRecord:
+        try:
+            read = json.loads(line)
+            if not isinstance(read, dict) or not read.keys() <= _NAMES:
+                raise TypeError(
+                    f"unknown fields {sorted(read.keys() - _NAMES)}" if isinstance(read, dict) else "no JSON object"
+                )
+            record = SampleRecord(**read, folder=self.folder)
+            fault = _fault(record) or _fault_of_tensors(record, self.description.get("encoded"))
+        except (ValueError, TypeError, RecursionError) as error:  # numbers may be too long, lists in lists too deep
+            raise ShardsError(f"{path}, line {number} is not a sample: {error}. Build the shards again.") from error
+        if fault:
+            raise ShardsError(f"{path}, line {number} {fault}.")
+        tensors = {name: stored(described) for name, described in read.get("tensors", {}).items()}
+        return replace(record, tensors=tensors)
 
 
 def write_split(folder: Path, split: str, samples: Iterable[SampleRecord]) -> None:
@@ -164,21 +191,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("extra", "tensors"), dict),
 }
 _NAMES = {kept.name for kept in fields(SampleRecord)} - {"folder"}
-
-
-def _record(line: str, path: str, number: int, folder: str) -> SampleRecord:
-    try:
-        read = json.loads(line)
-        if not isinstance(read, dict) or not read.keys() <= _NAMES:
-            unknown = f"unknown fields {sorted(read.keys() - _NAMES)}" if isinstance(read, dict) else "no JSON object"
-            raise TypeError(unknown)
-        record = SampleRecord(**read, folder=folder)
-    except (json.JSONDecodeError, TypeError) as error:
-        raise ShardsError(f"{path}, line {number} is not a sample: {error}. Build the shards again.") from error
-    fault = _fault(record)
-    if fault:
-        raise ShardsError(f"{path}, line {number} {fault}.")
-    return replace(record, tensors={name: stored(described) for name, described in read.get("tensors", {}).items()})
+_LAST_BYTE = 2**63 - 1
+"""The last place in a file that can be asked for."""
 
 
 def _fault(record: SampleRecord) -> str:
@@ -186,19 +200,27 @@ def _fault(record: SampleRecord) -> str:
     for name, kind in _KINDS.items():
         value = getattr(record, name)
         if not isinstance(value, kind) or isinstance(value, bool):
-            return f"is not a sample: {name} is {value!r}. Build the shards again"
+            return f"is not a sample: {name} is {reprlib.repr(value)}. Build the shards again"
     if Path(record.shard).name != record.shard:
         return f"names a shard outside its folder: {record.shard!r}"
     if not is_key(record.key):
         return f"has the key {record.key!r}, which is not <category>/<name> without dots. Build the shards again"
-    if record.offset < 0 or record.size < 0:
+    if record.offset < 0 or record.size < 0 or record.offset + record.size > _LAST_BYTE:
         return f"places its media at byte {record.offset}, {record.size} bytes long. Build the shards again"
-    if not (math.isfinite(record.seconds) and record.seconds >= 0 and math.isfinite(record.fps) and record.fps >= 0):
+    if not all(0 <= value <= sys.float_info.max for value in (record.seconds, record.fps)):  # which NaN is not either
         return f"is not a sample: seconds {record.seconds}, fps {record.fps}. Build the shards again"
-    for name, described in record.tensors.items():
-        if fault := fault_of(name, described, record.offset, record.size):
-            return f"{fault}. Encode the shards again"
     return ""
+
+
+def _fault_of_tensors(record: SampleRecord, encoded: Any) -> str:
+    """What is wrong with the tensors of a record, given what ``dataset.json`` says of them; empty if nothing is."""
+    if encoded is None and not record.tensors:
+        return ""
+    if encoded is None:
+        return f"names tensors, but {DATASET_FILE} has no entry `encoded`. Encode the shards again"
+    audio = isinstance(encoded, dict) and encoded.get("audio_step") is not None
+    fault = fault_of_sample(record.tensors, record.offset, record.size, audio)
+    return f"{fault}. Encode the shards again" if fault else ""
 
 
 def is_key(key: str) -> bool:
@@ -212,10 +234,16 @@ def is_key(key: str) -> bool:
     )
 
 
+def is_member(name: str) -> bool:
+    """Whether a name in a tar is that of a sample's file: a key, then an ending that leads nowhere."""
+    key, _, ending = name.partition(".")
+    return is_key(key) and "/" not in ending
+
+
 def _parse(text: str, path: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ShardsError(f"{path} is damaged: {error}. Build the shards again.") from error
     if not isinstance(value, dict):
         raise ShardsError(f"{path} is damaged: it holds no JSON object. Build the shards again.")

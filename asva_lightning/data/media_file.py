@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from asva_lightning.data.clips import LARGEST
 from asva_lightning.data.sources import MadeClip
 from asva_lightning.errors import MediaError
 from asva_lightning.media import ClipFormat, probe, read_clip
@@ -62,3 +63,19 @@ def examined(path: Path, limits: Limits, cut: tuple[float | None, float | None] 
     for start in (begin, max(begin, begin + seconds - LOOK.seconds)):
         read_clip(path, LOOK, start)
     return MadeClip(str(path), seconds, info.fps, cut=None if cut == WHOLE else (begin, begin + seconds))
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file that is ready to be put into shards, but that no training would read.
+
+    It is not looked at before: what is encoded again, or cut out of a file, may be smaller than that file.
+
+    Raises:
+        MediaError: If it is larger than :data:`asva_lightning.data.clips.LARGEST`.
+    """
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise MediaError(
+            path, f"is {size / 2**30:.2f} GiB large; training reads no file above 1 GiB. Encode it again, as with "
+            "--height, or cut it into clips"
+        )  # fmt: skip

@@ -101,13 +101,13 @@ def is_tar(address: str) -> bool:
 
 
 def _view(folder: str, tars: Sequence[str]) -> Dataset:
-    """Those shards of a data set that a pattern names."""
+    """Those shards of a data set that a pattern names; the others need not be there."""
     names = [split_name(tar)[1] for tar in tars]
-    whole = Dataset.open(folder)
-    known = {sample.shard for split in whole.splits for sample in whole.samples(split)}
+    view = Dataset.open(folder, only=names)
+    known = {sample.shard for split in view.splits for sample in view.samples(split)}
     strange = [name for name in names if name not in known]
     if strange:
         raise ShardsError(
             f"{join(folder, strange[0])} is no shard that the manifest of {folder} names. Correct --data.shards."
         )
-    return Dataset.open(folder, only=names)
+    return view

@@ -1,24 +1,21 @@
 """Where shards lie: on disk, or at any address that fsspec opens; and bytes at a place of a file."""
 
 import glob
+import io
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, cast
 
+from asva_lightning.data.remote import RemoteFile, retried
 from asva_lightning.errors import ConfigurationError, ShardsError
 
 logger = logging.getLogger(__name__)
 
-Value = TypeVar("Value")
-
 INSTALL = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 """What serves the addresses of a scheme and does not come with this package."""
-
-PAUSES = (0.5, 2.0, 8.0)
-"""Seconds before a remote file that could not be read is tried again: a hiccup of the network is no bad clip."""
 
 
 def is_remote(address: str) -> bool:
@@ -90,8 +87,8 @@ def read_bytes(address: str, offset: int = 0, size: int | None = None) -> bytes:
             return file.read(size)
     served, path = filesystem(address)
     if size is None:
-        return cast(bytes, _retried(lambda: served.cat_file(path), address))
-    content = cast(bytes, _retried(lambda: served.cat_file(path, start=offset, end=offset + size), address))
+        return cast(bytes, retried(lambda: served.cat_file(path), address))
+    content = cast(bytes, retried(lambda: served.cat_file(path, start=offset, end=offset + size), address))
     if len(content) > size:  # some web servers send the whole file, whatever was asked for
         _warn_of_whole_files(address.rpartition("/")[0])
         content = content[offset : offset + size]
@@ -102,33 +99,49 @@ def open_file(address: str) -> IO[bytes]:
     """A file that is read from its beginning to its end.
 
     Raises:
-        OSError: If the file is not there or cannot be read, a remote one after some attempts.
+        OSError: If the file is not there or cannot be read, a remote one after some attempts; also while it is read.
     """
     if not is_remote(address):
         return open(address, "rb")
     served, path = filesystem(address)
-    return cast(IO[bytes], _retried(lambda: served.open(path, "rb"), address))
+    return io.BufferedReader(RemoteFile(lambda: served.open(path, "rb"), address), 2**16)
 
 
 def read_text(address: str) -> str:
     """The text of a file.
 
     Raises:
-        OSError: If the file is not there or cannot be read.
-        ShardsError: If it is no UTF-8.
+        ShardsError: If the file is not there, cannot be read, or is no UTF-8.
     """
+    with _told(address):
+        content = read_bytes(address)
     try:
-        return read_bytes(address).decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ShardsError(f"{address} is no UTF-8 text ({error}). Build the shards again.") from error
 
 
 def exists(address: str) -> bool:
-    """Whether there is such a file."""
-    if not is_remote(address):
-        return Path(address).is_file()
-    served, path = filesystem(address)
-    return bool(_retried(lambda: served.exists(path), address))
+    """Whether there is such a file.
+
+    Raises:
+        ShardsError: If that cannot be told: a server fails, a store refuses, a folder may not be entered. A web address
+            that is refused is taken to be missing, as stores answer so where nothing is.
+    """
+    with _told(address):
+        if not is_remote(address):
+            return Path(address).is_file()
+        served, path = filesystem(address)
+        if not _is_web(address):
+            return bool(retried(lambda: served.exists(path), address))
+        try:
+            # Not strict, fsspec takes a server that fails for one that does not have the file.
+            return bool(retried(lambda: served.exists(path, strict=True), address))
+        except FileNotFoundError:
+            return False
+        except PermissionError as error:
+            logger.warning("%s. It is taken to be missing.", error)
+            return False
 
 
 def missing(folder: str, names: list[str]) -> list[str]:
@@ -136,13 +149,17 @@ def missing(folder: str, names: list[str]) -> list[str]:
 
     A folder on disk or in an object store is listed. A web server cannot be relied on for that, and asking it for every
     file takes long: there the first and the last are looked for, and another that is missing is met when it is read.
+
+    Raises:
+        ShardsError: If the folder cannot be looked into.
     """
-    if not is_remote(folder):
-        return [name for name in names if not Path(join(folder, name)).is_file()]
-    served, path = filesystem(folder)
     if _is_web(folder):
         return [name for name in sorted({names[0], names[-1]}) if not exists(join(folder, name))]
-    listed = cast(list[str], _retried(lambda: served.ls(path, detail=False), folder))
+    with _told(folder):
+        if not is_remote(folder):
+            return [name for name in names if not Path(join(folder, name)).is_file()]
+        served, path = filesystem(folder)
+        listed = cast(list[str], retried(lambda: served.ls(path, detail=False), folder))
     held = {entry.rpartition("/")[2] for entry in listed}
     return [name for name in names if name not in held]
 
@@ -151,12 +168,13 @@ def size_of(address: str) -> int:
     """How many bytes a file has.
 
     Raises:
-        OSError: If it is not there.
+        ShardsError: If it is not there or cannot be asked for.
     """
-    if not is_remote(address):
-        return Path(address).stat().st_size
-    served, path = filesystem(address)
-    return int(_retried(lambda: served.size(path), address) or 0)
+    with _told(address):
+        if not is_remote(address):
+            return Path(address).stat().st_size
+        served, path = filesystem(address)
+        return int(retried(lambda: served.size(path), address) or 0)
 
 
 def expand(pattern: str) -> list[str]:
@@ -164,13 +182,14 @@ def expand(pattern: str) -> list[str]:
 
     Raises:
         ConfigurationError: If the braces do not fit, or the address cannot be read.
-        ShardsError: If nothing is found.
+        ShardsError: If nothing is found, or the folder cannot be looked into.
     """
     from braceexpand import braceexpand
 
     check_address(pattern)
-    if not is_remote(pattern) and Path(pattern).exists():  # a name may hold any of these characters
-        return [pattern]
+    with _told(pattern):
+        if not is_remote(pattern) and Path(pattern).exists():  # a name may hold any of these characters
+            return [pattern]
     try:
         named = list(braceexpand(pattern))
     except ValueError as error:
@@ -196,29 +215,34 @@ def _glob(address: str) -> list[str]:
         raise ConfigurationError(
             f"{address!r}: a web server lists no files. Name the shards with braces: train-{{000000..000011}}.tar."
         )
-    return [str(served.unstrip_protocol(found)) for found in sorted(_retried(lambda: served.glob(path), address))]
+    with _told(address):
+        found = retried(lambda: served.glob(path), address)
+    return [str(served.unstrip_protocol(name)) for name in sorted(found)]
 
 
-def _retried(read: Callable[[], Value], address: str) -> Value:
-    """What a remote file system answers; one that fails is asked again after a while.
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """Make errors of the system those of a reader at the terminal, who is told what to do.
 
     Raises:
-        OSError: If the file is not there, or no attempt succeeds.
+        ShardsError: In their place.
     """
-    from aiohttp import ClientError
-
-    for pause in PAUSES:
-        try:
-            return read()
-        except (FileNotFoundError, PermissionError, IsADirectoryError):
-            raise
-        except (OSError, ClientError) as error:
-            logger.warning("%s cannot be read (%s); trying again in %g s.", address, error, pause)
-            time.sleep(pause)
     try:
-        return read()
-    except ClientError as error:
-        raise OSError(f"{address} cannot be read: {error}") from error
+        yield
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            advice = "Correct the address in --data.shards, or build the shards again."
+        elif isinstance(error, PermissionError) and is_remote(address):
+            advice = (
+                "Check the address, and that this machine may read there: s3:// takes credentials from where "
+                "`aws configure` puts them, gs:// from where `gcloud auth application-default login` does."
+            )
+        elif isinstance(error, PermissionError):
+            advice = "Change its permissions, or copy the shards to where they may be read."
+        else:
+            advice = "Check the address and the connection, then start again."
+        message = str(error) if is_remote(address) else f"{address} cannot be read: {error.strerror or error}"
+        raise ShardsError(f"{message}. {advice}") from error
 
 
 @cache

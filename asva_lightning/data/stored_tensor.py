@@ -1,5 +1,6 @@
 """Tensors inside shards: where their bytes are, and how a part of them is read."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +14,17 @@ from asva_lightning.errors import MediaError
 
 TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "I16": torch.int16}
 """The types of tensors that shards hold, by the names that safetensors gives them."""
+
+FORMS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "times": (1, ("F64",)),
+    "latents": (6, ("F16", "F32")),
+    "waveform": (1, ("I16", "F32")),
+    "audio": (3, ("F16", "F32")),
+}
+"""How many dimensions each tensor of a sample has, and of which types it may be; see shards/README.md."""
+
+_MOST_BYTES = 2**30
+"""So many bytes of a tensor are read at a time; a manifest may claim any number."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,13 @@ class StoredTensor:
             ``(count, *shape[depth:])``.
 
         Raises:
-            MediaError: If the shard cannot be read or ends too early.
+            MediaError: If there are no such rows, or the shard cannot be read or ends too early.
         """
-        row = prod(self.shape[depth:]) * self.bytes_of_value
+        rows, row = prod(self.shape[:depth]), prod(self.shape[depth:]) * self.bytes_of_value
+        if not 0 <= first <= first + count <= rows:
+            raise MediaError(address, f"rows {first} to {first + count} were asked for, but the tensor has {rows}")
+        if count * row > _MOST_BYTES:
+            raise MediaError(address, f"a part of a tensor is {count * row / 2**30:.1f} GiB large, more than 1 GiB")
         try:
             content = read_bytes(address, self.offset + first * row, count * row)
         except OSError as error:
@@ -83,17 +99,47 @@ def fault_of(name: str, described: Any, begin: int, size: int) -> str:
         begin: First byte of the sample in the shard.
         size: Bytes of the sample.
     """
-    fault = f"describes no tensor as {name}: {described!r}"
+    fault = f"describes no tensor as {name}: {reprlib.repr(described)}"
     if not isinstance(described, dict) or described.keys() != {"dtype", "shape", "offset"}:
         return fault
-    shape, offset = described["shape"], described["offset"]
-    if not isinstance(shape, list) or described["dtype"] not in TYPES:
+    dtype, shape, offset = described["dtype"], described["shape"], described["offset"]
+    if not isinstance(shape, list) or not isinstance(dtype, str) or dtype not in TYPES:
         return fault
-    if not all(type(number) is int and number >= 0 for number in (*shape, offset)):
+    if not (type(offset) is int and offset >= 0 and all(type(length) is int and length > 0 for length in shape)):
         return fault
     tensor = stored(described)
     if not begin <= tensor.offset <= tensor.offset + tensor.size <= begin + size:
         return f"places the tensor {name} outside its sample, at byte {tensor.offset}"
+    return ""
+
+
+def fault_of_sample(described: Mapping[str, Any], begin: int, size: int, audio: bool) -> str:
+    """What is wrong with the tensors of a sample, each alone and all together; empty if nothing is.
+
+    Args:
+        described: What the manifest says of each tensor.
+        begin: First byte of the sample in the shard.
+        size: Bytes of the sample.
+        audio: Whether tokens of the sound must be among them.
+    """
+    for name, entry in described.items():
+        if fault := fault_of(name, entry, begin, size):
+            return fault
+    lacking = [name for name in FORMS if name not in described and (audio or name != "audio")]
+    if lacking:
+        return f"lacks the tensor {' and the tensor '.join(lacking)}"
+    for name, (dimensions, types) in FORMS.items():
+        tensor = stored(described[name]) if name in described else None
+        if tensor is not None and (len(tensor.shape) != dimensions or tensor.dtype not in types):
+            return (
+                f"describes {name} as {tensor.dtype} of shape {tensor.shape}, not as {' or '.join(types)} of "
+                f"{dimensions} dimension{'s' * (dimensions > 1)}"
+            )
+    (times,), (flips, frames, parts, *_) = described["times"]["shape"], described["latents"]["shape"]
+    if flips > 2 or parts > 2:
+        return f"describes latents of {flips} flips and {parts} parts, not of 1 or 2"
+    if times != frames + 1:
+        return f"has {times} times for the latents of {frames} frames, not {frames + 1}"
     return ""
 
 

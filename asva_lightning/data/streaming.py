@@ -11,13 +11,13 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from asva_lightning.data.batch import BadClip, ClipSample
 from asva_lightning.data.clips import LARGEST, MAX_ATTEMPTS, MemberBytes, NoGoodClip
-from asva_lightning.data.manifest import is_key
+from asva_lightning.data.manifest import is_member
 from asva_lightning.data.quarantine import Quarantine
 from asva_lightning.data.randomness import Purpose, numpy_generator
 from asva_lightning.data.sources import MEDIA_SUFFIXES
 from asva_lightning.data.storage import open_file
 from asva_lightning.data.watchdog import note_done, note_reading
-from asva_lightning.errors import MediaError, ShardsError
+from asva_lightning.errors import ConfigurationError, MediaError, ShardsError
 from asva_lightning.media import ClipFormat, probe, read_clip
 
 BUFFER = 64
@@ -82,23 +82,35 @@ class StreamedClips(IterableDataset[ClipSample | NoGoodClip]):
 
     def _passes(self, part: int, parts: int) -> Iterator[Raw | BadClip]:
         share = len(self.shards) >= parts
-        met = 0
+        met, held, barren = 0, 0, set()
         for number_of_pass in itertools.count():
             order = numpy_generator(self.seed, Purpose.ORDER, self.first, 1, number_of_pass).permutation(
                 len(self.shards)
             )
             for index in order[part::parts] if share else order:
+                before = met
                 for raw in tar_samples(self.shards[index]):
-                    met += 1
                     if not isinstance(raw, BadClip) and self.quarantine.holds(raw["__url__"], raw["__key__"]):
+                        held += 1
                         continue
+                    met += 1
                     if share or met % parts == part:
                         yield raw
-            if not met and number_of_pass:
-                raise ShardsError(
-                    f"The shards {self.shards[0]} ... hold no samples. A sample is a media file such as "
-                    "<category>/<name>.mp4, with <category>/<name>.json beside it; see shards/README.md."
-                )
+                if met == before:
+                    barren.add(int(index))
+            if len(barren) == len(self.shards):  # where shards are dealt out, a worker meets all only in some passes
+                raise self._nothing_left(held)
+
+    def _nothing_left(self, held: int) -> ShardsError | ConfigurationError:
+        if held:
+            return ConfigurationError(
+                f"All samples of the shards {self.shards[0]} ... are in quarantine. Shorten the list, or set another "
+                "--data.quarantine."
+            )
+        return ShardsError(
+            f"The shards {self.shards[0]} ... hold no samples. A sample is a media file such as "
+            "<category>/<name>.mp4, with <category>/<name>.json beside it; see shards/README.md."
+        )
 
     def _clip(self, raw: Raw, position: int) -> ClipSample | BadClip:
         """Cut a random clip out of a sample, or say why there is none."""
@@ -154,12 +166,12 @@ def _members(shard: str, faults: list[BadClip]) -> Iterator[dict[str, Any]]:
                     printable = member.name.encode("utf-8", "replace").decode()
                     faults.append(BadClip(shard, printable, fault))
                     continue
-                names.add(member.name)
+                names.add(_grouped(member.name))
                 content = archive.extractfile(member)
                 if content is not None:
                     yield {"fname": member.name, "data": content.read(), "__url__": shard}
                     note_reading(shard)
-    except (tarfile.TarError, OSError) as error:
+    except (tarfile.TarError, OSError, ValueError) as error:  # a header of a sparse file may hold any text for a number
         faults.append(BadClip(shard, "", f"the shard cannot be read any further: {error}"))
 
 
@@ -172,13 +184,19 @@ def _fault(member: tarfile.TarInfo, names: set[str]) -> str:
         member.name.encode("utf-8")
     except UnicodeEncodeError:
         return "its name is no UTF-8"
-    if not is_key(member.name.partition(".")[0]):
+    if not is_member(member.name):
         return "its name is not <category>/<name>.<ending>"
-    if member.name in names:
+    if _grouped(member.name) in names:
         return "the tar has this name twice"
     if member.size > LARGEST:
         return f"is {member.size / 2**30:.1f} GiB large, more than 1 GiB; cut it into clips"
     return ""
+
+
+def _grouped(name: str) -> str:
+    """The name of a member as webdataset takes it, which writes endings in lower case."""
+    key, dot, ending = name.partition(".")
+    return f"{key}{dot}{ending.lower()}"
 
 
 def _texts(raw: Raw) -> tuple[str, str]:
@@ -191,7 +209,7 @@ def _texts(raw: Raw) -> tuple[str, str]:
     try:
         about = json.loads(raw["json"]) if "json" in raw else {}
         text = raw["txt"].decode("utf-8").strip() if "txt" in raw else category.replace("_", " ")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # lists in lists may be too deep
         raise MediaError(raw["__key__"], f"its text cannot be read: {error}") from error
     if not isinstance(about, dict):
         raise MediaError(raw["__key__"], "its JSON is no object")

@@ -11,7 +11,8 @@ from asva_lightning.errors import ConfigurationError
 class Anatomy:
     """Switches of the network's parts, for ablations; the defaults are the method (AVSyncD, ECCV 2024).
 
-    A part that is switched off has no parameters and costs nothing.
+    A part that is switched off has no parameters and costs nothing. Without ``audio``, training and sampling do not
+    encode the sound either.
 
     Args:
         audio: Audio cross-attention, the new layers that hear.

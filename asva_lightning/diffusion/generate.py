@@ -1,6 +1,7 @@
 """generate(): animate a list of pictures with sounds and write the videos."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,8 +13,15 @@ from torch import Tensor
 from asva_lightning.data.randomness import Purpose, torch_generator
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.pipeline import AnimationPipeline
+from asva_lightning.encoders import to_pixels
+from asva_lightning.errors import WeightsError
 from asva_lightning.files import write_text
 from asva_lightning.media import write_clip
+
+logger = logging.getLogger(__name__)
+
+NOT_FINITE = "the sample holds values that are no finite numbers"
+"""Why a clip cannot be judged; its pixels would be black in places, which is a quiet number."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +45,32 @@ class Pair:
 
 @dataclass(frozen=True)
 class Animation:
-    """A pair and the video that was made of it, ``(3, f, h, w)`` uint8."""
+    """A pair and the video that was made of it.
+
+    Args:
+        pair: What was animated.
+        pixels: The video, ``(3, f, h, w)`` uint8.
+        finite: False where the network gave NaN or infinity; the pixels are then no video.
+    """
 
     pair: Pair
     pixels: Tensor
+    finite: bool = True
+
+    def require_finite(self) -> None:
+        """Refuse to go on with pixels that are no video.
+
+        Raises:
+            WeightsError: If the network gave NaN or infinity.
+        """
+        if not self.finite:
+            raise WeightsError(f"{self.pair.key}: {NOT_FINITE}. {ADVICE}")
+
+
+ADVICE = (
+    "The training has diverged, the weights are damaged, or their type is too narrow: take an earlier checkpoint, or "
+    "sample in float32."
+)
 
 
 def clip_name(key: str, start: float) -> str:
@@ -78,7 +108,7 @@ def generate(
         about: Further facts for the JSON files, such as the training step.
 
     Returns:
-        The animations, in the order of the pairs, on the CPU.
+        The animations, in the order of the pairs, on the CPU. One whose values are no finite numbers says so.
     """
     animations, device = [], pipeline._execution_device
     for start in range(0, len(pairs), batch_size):
@@ -90,7 +120,8 @@ def generate(
             [torch_generator(seed, Purpose.SAMPLING, pair.number, device) for pair in batch],
             guidance=guidance,
         )
-        animations += [Animation(pair, video) for pair, video in zip(batch, pipeline.decode(latents).cpu())]
+        videos, finite = decode_checked(pipeline, latents)
+        animations += [Animation(*made) for made in zip(batch, videos.cpu(), finite)]
     if folder is not None:
         facts = {"seed": seed, "guidance": asdict(guidance or pipeline.guidance), **(about or {})}
         for animation in animations:
@@ -98,8 +129,28 @@ def generate(
     return animations
 
 
+@torch.no_grad()
+def decode_checked(pipeline: AnimationPipeline, latents: Tensor) -> tuple[Tensor, list[bool]]:
+    """Videos of latents, and which of them are videos: the cast to whole numbers hides NaN.
+
+    Args:
+        pipeline: What decodes.
+        latents: ``(b, c, f, h, w)``.
+
+    Returns:
+        Pixels ``(b, 3, f, h, w)`` uint8, and of each clip whether latents and frames are finite.
+    """
+    floats = pipeline.conditioner.codec.decode(latents)
+    finite = [bool(latent.isfinite().all() and video.isfinite().all()) for latent, video in zip(latents, floats)]
+    return to_pixels(floats), finite
+
+
 def write_animation(pipeline: AnimationPipeline, animation: Animation, folder: Path, about: Mapping[str, Any]) -> None:
-    """Write ``<key>.mp4`` and ``<key>.json``."""
+    """Write ``<key>.mp4`` and ``<key>.json``.
+
+    Where the sample is not finite there is a warning, and the JSON file has ``"finite": false``, by which evaluation
+    excludes it.
+    """
     clip = pipeline.format
     path = folder / f"{animation.pair.key}.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +167,9 @@ def write_animation(pipeline: AnimationPipeline, animation: Animation, folder: P
         "video": path.name,
         **about,
     }
+    if not animation.finite:
+        logger.warning("%s: %s, so it shows nothing. %s", path, NOT_FINITE, ADVICE)
+        facts["finite"] = False
     write_text(path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,8 +1,9 @@
 """Classifier-free guidance by text, by sound, and by the audio layers."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
@@ -39,7 +40,7 @@ class Guidance:
         sync: ``w``; 0 switches it off.
 
     Raises:
-        ConfigurationError: If a scale is negative.
+        ConfigurationError: If a scale is negative, infinite or no number.
     """
 
     audio: float = 4.0
@@ -47,9 +48,12 @@ class Guidance:
     sync: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("audio", "text", "sync"):
-            if getattr(self, name) < 0:
-                raise ConfigurationError(f"Guidance by {name} cannot be negative, but is {getattr(self, name)}.")
+        for name in (field.name for field in fields(self)):
+            scale = getattr(self, name)
+            if scale < 0:
+                raise ConfigurationError(f"Guidance by {name} cannot be negative, but is {scale}.")
+            if not math.isfinite(scale):
+                raise ConfigurationError(f"Guidance by {name} must be a finite number, not {scale}.")
 
     def weights(self, with_audio: bool = True, with_text: bool = True) -> dict[Pass, float]:
         """The passes that are needed and the weight of each; the weights sum to 1.

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from asva_lightning.data.randomness import Purpose, torch_generator
 from asva_lightning.diffusion.explain import AudioEffect
+from asva_lightning.diffusion.generate import ADVICE, NOT_FINITE, decode_checked
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.pipeline import AnimationPipeline
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.errors import ConfigurationError, WeightsError
 
 OVERLAP = 1
 """Frames that a window shares with the one before: its last frame is the next window's first.
@@ -71,6 +72,7 @@ def animate_long(
 
     Raises:
         ConfigurationError: If the overlap does not leave new frames in a window.
+        WeightsError: If the network gives NaN or infinity.
     """
     length, rate = pipeline.format.frames, pipeline.format.fps
     if not 1 <= overlap < length:
@@ -92,7 +94,9 @@ def animate_long(
             watched=AudioEffect.passes if explain else (),
         )
         new = slice(done - first, min(length, frames - first))
-        pixels = pipeline.decode(latents)[0, :, new].cpu()
-        yield Stretch(done, pixels, None if effect is None else effect.heat()[0, new].cpu())
+        pixels, finite = decode_checked(pipeline, latents)
+        if not all(finite):
+            raise WeightsError(f"At {first / rate:.2f} s {NOT_FINITE}. {ADVICE}")
+        yield Stretch(done, pixels[0, :, new].cpu(), None if effect is None else effect.heat()[0, new].cpu())
         begin = codec.begin_at(latents, length - overlap)
         done, window = first + new.stop, window + 1

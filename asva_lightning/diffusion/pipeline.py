@@ -318,10 +318,14 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
         if noise.shape != shape:
             raise ConfigurationError(f"latents must be {shape}, not {tuple(noise.shape)}.")
         guidance = guidance or self.guidance
-        conditions = conditioner.conditions(waveforms, texts, frames)
+        anatomy = self.unet.anatomy
+        conditions = conditioner.conditions(waveforms, texts, frames, hear=anatomy.audio)
         if conditions.audio is None and (guidance.audio > 1 or guidance.sync > 0):
-            _warn_that_sound_does_not_guide()
-        null = conditioner.null(waveforms.shape[-1], frames, device)
+            why = "its windows are NoAudio" if anatomy.audio else "its anatomy has no audio layers"
+            _warn_that_sound_does_not_guide(why)
+        if not anatomy.text and guidance.text > 1:
+            _warn_that_text_does_not_guide()
+        null = conditioner.null(waveforms.shape[-1], frames, device, hear=anatomy.audio)
         return denoise(
             self.unet,
             begin[:, :, 0],
@@ -358,6 +362,12 @@ def _same_length(*lists: list[Any]) -> list[list[Any]]:
 
 
 @cache
-def _warn_that_sound_does_not_guide() -> None:
+def _warn_that_sound_does_not_guide(why: str) -> None:
     """Once a process, however many videos are made."""
-    logger.warning("Guidance by audio and by sync has no effect: this model hears nothing (its windows are NoAudio).")
+    logger.warning("Guidance by audio and by sync has no effect: this model hears nothing (%s).", why)
+
+
+@cache
+def _warn_that_text_does_not_guide() -> None:
+    """Once a process, however many videos are made."""
+    logger.warning("Guidance by text has no effect: this model reads nothing (its anatomy has no text layers).")

@@ -41,30 +41,51 @@ class Sampling:
             ConfigurationError: If diffusers has no such scheduler, the scheduler has no such setting, or it cannot
                 sample what the objective predicts in so many steps.
         """
-        kind = scheduler_class(self.scheduler)
+        kind, target = scheduler_class(self.scheduler), type(objective.target).__name__
+        self._check_path(objective, target)
         known = inspect.signature(kind).parameters
         options = self.options
         if options is None and objective.target.straight:
             options = {}
         if options is None:
             options = {name: value for name, value in METHOD_OPTIONS.items() if name in known}
-        settings = {**objective.schedule_config, **options}
-        for name in settings:
+        for name in options:
             if name not in known:
                 raise ConfigurationError(f"{self.scheduler} has no setting {name!r}. It has: {', '.join(known)}.")
-        if objective.target.straight and not self.scheduler.startswith("FlowMatch"):
+        if objective.zero_terminal_snr and "rescale_betas_zero_snr" not in known:
             raise ConfigurationError(
-                f"{self.scheduler} cannot follow {type(objective.target).__name__}, whose path is straight. Set "
-                "model.init_args.sampling.scheduler to FlowMatchEulerDiscreteScheduler."
+                f"zero_terminal_snr needs a scheduler that can, which {self.scheduler} cannot: set "
+                "model.init_args.sampling.scheduler to one such as DDIMScheduler."
             )
+        for name in objective.schedule_config:
+            if name not in known:
+                raise ConfigurationError(
+                    f"{self.scheduler} does not take the noise schedule that {target} is trained on: it has no {name}. "
+                    "Set model.init_args.sampling.scheduler to another one, such as DDIMScheduler."
+                )
+        settings = {**objective.schedule_config, **options}
         try:
             self._try_out(kind(**settings))
         except (ValueError, NotImplementedError) as error:
             raise ConfigurationError(
-                f"{self.scheduler} cannot sample {type(objective.target).__name__} in {self.steps} steps: {error}. "
+                f"{self.scheduler} cannot sample {target} in {self.steps} steps: {error}. "
                 "Change model.init_args.sampling or objective; DDIMScheduler samples epsilon, v and clean latents."
             ) from error
         return kind(**settings)
+
+    def _check_path(self, objective: Objective, target: str) -> None:
+        """Schedulers of straight paths sample these alone, and no other does."""
+        straight = self.scheduler.startswith("FlowMatch")
+        if objective.target.straight and not straight:
+            raise ConfigurationError(
+                f"{self.scheduler} cannot follow {target}, whose path is straight. Set "
+                "model.init_args.sampling.scheduler to FlowMatchEulerDiscreteScheduler."
+            )
+        if straight and not objective.target.straight:
+            raise ConfigurationError(
+                f"{self.scheduler} samples straight paths only; the target is {target}. Set "
+                "model.init_args.sampling.scheduler to another one, such as DDIMScheduler, or train FlowTarget."
+            )
 
     def _try_out(self, scheduler: Any) -> None:
         """Step once: schedulers find out then what they cannot do."""

@@ -34,22 +34,24 @@ class Conditioner(nn.Module):
         self.windows = windows or SegmentWindows()
 
     def forward(
-        self, batch: ClipBatch, generators: Sequence[torch.Generator] | None = None
+        self, batch: ClipBatch, generators: Sequence[torch.Generator] | None = None, hear: bool = True
     ) -> tuple[Tensor, Conditions]:
         """Encode a batch.
 
         Args:
             batch: ``b`` clips.
             generators: One a clip, where the codec's latents are to be sampled instead of the most likely ones.
+            hear: Whether to encode the sound. A network without audio layers does not look at it, and encoding it can
+                cost more than the network.
 
         Returns:
             Latents ``(b, c, f, h, w)`` and conditions.
         """
         latents = self._latents(batch, generators)
-        return latents, self.conditions(batch.waveform, batch.texts, latents.shape[2], batch.audio)
+        return latents, self.conditions(batch.waveform, batch.texts, latents.shape[2], batch.audio, hear)
 
     def conditions(
-        self, waveform: Tensor, texts: Sequence[str], frames: int, audio: Tensor | None = None
+        self, waveform: Tensor, texts: Sequence[str], frames: int, audio: Tensor | None = None, hear: bool = True
     ) -> Conditions:
         """Encode text and sound ``(b, samples)`` of clips of so many frames.
 
@@ -58,17 +60,25 @@ class Conditioner(nn.Module):
             texts: Text of each clip.
             frames: Number of frames.
             audio: The tokens ``(b, m, d)`` of the sound, where they are known already.
+            hear: Whether the conditions are to hold the sound at all.
         """
-        mask = self.mask(frames, waveform.shape[-1])
+        mask = self.mask(frames, waveform.shape[-1]) if hear else None
         if mask is None:
             return Conditions(self.text(texts, waveform.device))
         tokens = self.audio(waveform) if audio is None else audio.float()
         return Conditions(self.text(texts, waveform.device), tokens, mask.to(tokens.device))
 
-    def null(self, samples: int, frames: int, device: torch.device | None = None) -> Conditions:
-        """Conditions of one clip, ``b = 1``, that say nothing: no text and no sound."""
+    def null(self, samples: int, frames: int, device: torch.device | None = None, hear: bool = True) -> Conditions:
+        """Conditions of one clip, ``b = 1``, that say nothing: no text and no sound.
+
+        Args:
+            samples: Length of the sound.
+            frames: Number of frames.
+            device: Where they are wanted.
+            hear: As for :meth:`conditions`; both must be given the same.
+        """
         text = self.text([""], device)
-        mask = self.mask(frames, samples)
+        mask = self.mask(frames, samples) if hear else None
         if mask is None:
             return Conditions(text)
         return Conditions(text, self.audio.null(samples).to(text.device), mask.to(text.device))
@@ -98,8 +108,11 @@ def to_floats(pixels: Tensor) -> Tensor:
 
 
 def to_pixels(floats: Tensor) -> Tensor:
-    """Floats in [-1, 1] to uint8 pixels; what lies outside is cut off."""
-    return ((floats + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    """Floats in [-1, 1] to uint8 pixels; what lies outside is cut off.
+
+    NaN becomes 0, so a video that is no video looks black afterwards: ask ``isfinite`` before.
+    """
+    return ((floats + 1) * 127.5).round().clamp(0, 255).nan_to_num(0.0).to(torch.uint8)
 
 
 def drop(conditions: Conditions, null: Conditions, audio: Tensor, text: Tensor) -> Conditions:

@@ -169,8 +169,7 @@ class NoAudio(FrameWindows):
     """No frame hears anything: the audio layers are skipped, in training and sampling, and the encoder is never asked.
 
     What remains is the network without sound, against which one measures what sound is good for. Guidance by audio has
-    no effect then. Layers that are skipped get no gradient, so on several devices DDP must be told to look for them:
-    ``--trainer.strategy ddp_find_unused_parameters_true``.
+    no effect then. Training leaves the audio layers and the encoder as they are.
     """
 
     def __call__(self, frames: int, grid: TokenGrid, seconds: float) -> None:

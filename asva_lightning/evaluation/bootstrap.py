@@ -137,6 +137,32 @@ def sign_flip_p(differences: Sequence[float], videos: Sequence[str] | None = Non
     return as_large / (FLIPS + 1)
 
 
+def of_paired_draws(difference: float, first: Sequence[float], second: Sequence[float]) -> tuple[Interval, float]:
+    """Interval and p-value of a difference of which only draws are known, such as that of two distances between sets.
+
+    The standard deviation is that of the differences of draws of the same videos. The interval is the difference less
+    and more 1.96 of these; p is how often a normal value of that spread around 0 is as far from 0, two-sided. Both are
+    approximations: 20 draws tell the standard deviation to about a sixth of itself.
+
+    Args:
+        difference: Second less first.
+        first: What each draw gives of the first; where one has more draws than the other, the first ones count.
+        second: What the same draws give of the second.
+
+    Returns:
+        The interval and the p-value in 0..1; nan where there are not two draws.
+    """
+    pairs = list(zip(first, second))
+    if len(pairs) < 2:
+        return Interval(math.nan, math.nan), math.nan
+    deviation = float(np.std([after - before for before, after in pairs], ddof=1))
+    reach = 1.96 * deviation
+    if deviation == 0:
+        return Interval(difference, difference), 1.0 if difference == 0 else 0.0
+    p = math.erfc(abs(difference) / deviation / math.sqrt(2))
+    return Interval(difference - reach, difference + reach), p
+
+
 def _by_video(values: Sequence[float], videos: Sequence[str] | None) -> tuple[Numbers, Numbers]:
     """Sum of the values of each video, and how many they are."""
     if videos is None:

@@ -19,12 +19,12 @@ def evaluate_clips(
     reference: str,
     generated: str | None = None,
     measures: list[str] | None = None,
-    judges: dict[str, dict[str, Any]] | None = None,
+    judges: dict[str, dict] | None = None,  # type: ignore[type-arg]  # jsonargparse makes what is in an Any
     format: ClipFormat = METHOD,
     output: str = "results.json",
     split: str = "test",
     clips_per_reference: int = 3,
-    sound: Literal["generated", "reference"] = "generated",
+    sound: Literal["generated", "reference", "scrambled"] = "generated",
     allow_partial: bool = False,
     workers: int = 2,
     set_resamples: int = 20,
@@ -42,7 +42,8 @@ def evaluate_clips(
         split: Which true clips.
         clips_per_reference: How many clips are spread over each true one, where names end in ``_clip-NN``. The
             shift test takes the middle of each.
-        sound: Whose sound is judged: that of the generated file, or that of the true clip.
+        sound: Whose sound is judged: that of the generated file, that of the true clip, or the latter scrambled as the
+            original read it, for numbers beside published ones.
         allow_partial: Go on although files are missing or belong to no true clip; the report then says so.
         workers: Processes. The journal lets an interrupted start be continued by the same words.
         set_resamples: Draws of the bootstrap of a distance between sets; each takes the distance anew.
@@ -51,6 +52,7 @@ def evaluate_clips(
     Returns:
         The exit code: 1 if clips had to be left out, else 0.
     """
+    from asva_lightning.evaluation.blank_clip import check_measures
     from asva_lightning.evaluation.measures import PanelDescription
     from asva_lightning.evaluation.references import open_references
 
@@ -65,6 +67,7 @@ def evaluate_clips(
 
         if generated is not None:
             raise ConfigurationError("--shift_test judges true clips; leave --generated out.")
+        check_measures(panel.build().of_sound, format, text=references[0].text)
         return run_shift_test(references, ShiftJudge(format, panel), target, workers)
     return _evaluate(
         references, reference, generated, target, split, allow_partial, workers, set_resamples,
@@ -94,6 +97,7 @@ def _evaluate(
     references: Any, reference: str, generated: str | None, output: Path, split: str, allow_partial: bool,
     workers: int, set_resamples: int, **settings: Any,
 ) -> int:  # fmt: skip
+    from asva_lightning.evaluation.blank_clip import check_measures
     from asva_lightning.evaluation.evaluate import Evaluation, evaluate, features_folder
     from asva_lightning.evaluation.judging import PairJudge
     from asva_lightning.evaluation.pairing import pair
@@ -103,7 +107,9 @@ def _evaluate(
         raise ConfigurationError("There is nothing to score. Give --generated FOLDER, or --shift_test.")
     pairings = pair(generated, references, settings["clips_per_reference"])
     pairings.check(generated, reference, allow_partial)
-    features = str(features_folder(output)) if settings["panel"].build().of_sets else None
+    panel = settings["panel"].build()
+    check_measures(panel.of_clips, settings["format"], panel.of_sets, pairings.pairs[0].reference.text)
+    features = str(features_folder(output)) if panel.of_sets else None
     judge = PairJudge(**settings, features=features)
     results = evaluate(Evaluation(pairings, judge, digest(references), split, set_resamples), output, workers)
     write_text(output.with_suffix(".md"), results.table() + "\n")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.evaluation.bootstrap import Score, sign_flip_p
+from asva_lightning.evaluation.bootstrap import Score, of_paired_draws, sign_flip_p
 from asva_lightning.evaluation.results import Results, listed, markdown, some
 
 BASIC = ("frames", "fps", "size")
@@ -22,7 +22,8 @@ class Difference:
         first: Mean of the first, over the clips that both have a value of.
         second: Mean of the second.
         difference: Second less first, with its interval; clips without both values are left out and counted.
-        p: How often chance alone would make it as large, see :func:`sign_flip_p`.
+        p: How often chance alone would make it as large, see :func:`~asva_lightning.evaluation.bootstrap.sign_flip_p`;
+            of a distance between sets :func:`~asva_lightning.evaluation.bootstrap.of_paired_draws`.
     """
 
     measure: str
@@ -40,7 +41,8 @@ def compare(first: Results, second: Results) -> list[Difference]:
         second: Results of the other.
 
     Returns:
-        The differences, second less first, for every measure that both have.
+        The differences, second less first, for every measure that both have: those that give a value per clip, then
+        the distances between sets. Where a result has no draws of a distance, its interval and p are nan.
 
     Raises:
         ConfigurationError: If they are not of the same clips and protocol, and why.
@@ -52,7 +54,10 @@ def compare(first: Results, second: Results) -> list[Difference]:
             "on the same clips with the same settings."
         )
     shared = [name for name in first.values if name in second.values]
-    return [_difference(name, first, second) for name in shared]
+    shared_sets = [name for name in first.sets if name in second.sets]
+    return [_difference(name, first, second) for name in shared] + [
+        _difference_of_sets(name, first, second) for name in shared_sets
+    ]
 
 
 def table(first: Results, second: Results, names: tuple[str, str]) -> str:
@@ -70,19 +75,22 @@ def table(first: Results, second: Results, names: tuple[str, str]) -> str:
     rows: list[Sequence[str]] = [("measure", *names, "difference", "95 % interval", "p", "clips", "left out")]
     for one in differences:
         of = one.difference
-        interval = f"{of.low:+.3f} to {of.high:+.3f}"
+        interval, p = f"{of.low:+.3f} to {of.high:+.3f}", f"{one.p:.2g}"
+        if one.measure in first.sets and math.isnan(one.p):
+            interval = p = "-"
         means = (f"{one.first:.3f}", f"{one.second:.3f}", f"{of.mean:+.3f}")
-        rows.append((one.measure, *means, interval, f"{one.p:.2g}", str(of.count), str(of.left_out)))
-    for name in (name for name in first.sets if name in second.sets):
-        means_of = (first.sets[name]["all"].mean, second.sets[name]["all"].mean)
-        distance = f"{means_of[1] - means_of[0]:+.3f}"
-        rows.append((name, *(f"{mean:.3f}" for mean in means_of), distance, "-", "-", str(len(first.texts)), "0"))
+        rows.append((one.measure, *means, interval, p, str(of.count), str(of.left_out)))
     videos = len({first.videos.get(key, key) for key in first.texts})
     notes = [
         f"{names[1]} less {names[0]}, paired by clip; {some(len(first.texts), 'clip')} of {some(videos, 'video')}. "
-        "Intervals: bootstrap over videos. p: random flips of the sign of a video's differences, two-sided. A distance "
-        "between sets has no value per clip, so it has neither."
+        "Intervals: bootstrap over videos. p: random flips of the sign of a video's differences, two-sided."
     ]
+    if any(one.measure in first.sets for one in differences):
+        notes.append(
+            "A distance between sets has no value per clip: its interval and p are those of a normal spread, taken "
+            "from draws of the same videos in both (- where a file has no draws)."
+        )
+    notes += [f"{name}: {line}" for name, of in zip(names, (first, second)) for line in of.about_legacy() if line]
     if first.versions != second.versions:
         notes.append("Made with other versions: " + "; ".join(_differing(first.versions, second.versions)) + ".")
     return "\n".join([*markdown(rows), "", *notes])
@@ -97,6 +105,14 @@ def _difference(name: str, first: Results, second: Results) -> Difference:
     p = sign_flip_p([differences[key] for key in usable], [first.videos.get(key, key) for key in usable])
     means = [sum(values) / len(values) for values in zip(*usable.values())] or [math.nan, math.nan]
     return Difference(name, means[0], means[1], score, p)
+
+
+def _difference_of_sets(name: str, first: Results, second: Results) -> Difference:
+    before, after = (results.sets[name]["all"] for results in (first, second))
+    difference = after.mean - before.mean
+    interval, p = of_paired_draws(difference, first.set_draws.get(name, []), second.set_draws.get(name, []))
+    score = Score(difference, interval.low, interval.high, len(first.texts))
+    return Difference(name, before.mean, after.mean, score, p)
 
 
 def _other_clips(first: Results, second: Results) -> Iterator[str]:

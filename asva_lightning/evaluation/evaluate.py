@@ -6,7 +6,7 @@ import math
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Evaluation:
         digest: Hash of the true clips.
         split: Which split of the true clips.
         set_resamples: Draws of the bootstrap of a distance between sets.
+        excluded: Clips that are known not to be worth judging, and why; they have no file.
+        identity: Hash of which files there are, where one process has asked for all; asked for if not given.
     """
 
     pairings: Pairings
@@ -47,6 +49,13 @@ class Evaluation:
     digest: str
     split: str
     set_resamples: int = 20
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    identity: str | None = None
+
+    @property
+    def draws(self) -> dict[str, int]:
+        """How the intervals of measures of sets are drawn; nothing where there are none."""
+        return {"draws of sets": self.set_resamples} if self.judge.panel.build().of_sets else {}
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -66,7 +75,24 @@ class Evaluation:
         }
 
 
-def evaluate(evaluation: Evaluation, output: Path, workers: int = 2) -> Results:
+@dataclass(frozen=True)
+class _Judging:
+    """The judge, but a mistake in the settings ends the work: it would be counted as the fault of every clip."""
+
+    judge: PairJudge
+
+    def __call__(self, pair: Pairing) -> dict[str, Any]:
+        try:
+            return self.judge(pair)
+        except ConfigurationError as error:
+            raise _Misconfigured(f"{pair.key}: {error}") from error
+
+
+class _Misconfigured(Exception):
+    """No error of this package, so that the loop over clips does not go on."""
+
+
+def evaluate(evaluation: Evaluation, output: Path, workers: int = 2, retry_failures: bool = True) -> Results:
     """Judge every pair and write ``output``, with a Markdown table beside it.
 
     A journal and the features of measures of sets lie beside the output until it is written, so that a second start
@@ -76,28 +102,38 @@ def evaluate(evaluation: Evaluation, output: Path, workers: int = 2) -> Results:
         evaluation: What and how.
         output: The JSON file to write.
         workers: Processes.
+        retry_failures: Whether clips that could not be judged before are tried again.
 
     Returns:
         The results; clips that could not be judged are in ``excluded``.
 
     Raises:
-        ConfigurationError: If a journal of other settings is in the way.
+        ConfigurationError: If a journal of other settings is in the way, or a measure cannot judge such clips.
         WorkFailed: If not one clip could be judged.
     """
     protocol, folder = evaluation.protocol, features_folder(output)
-    outcome = judge_part(evaluation, output, workers=workers)
+    outcome = judge_part(evaluation, output, workers=workers, retry_failures=retry_failures)
     if not outcome.results:
-        lines = [f"  {key}: {reason}" for key, reason in outcome.failures[:SHOWN]]
-        raise WorkFailed("\n".join([f"Not one of {len(evaluation.pairings.pairs)} clips could be judged:", *lines]))
+        faults = [*outcome.failures, *evaluation.excluded.items()]
+        lines = [f"  {key}: {reason}" for key, reason in faults[:SHOWN]]
+        raise WorkFailed("\n".join([f"Not one of {len(faults)} clips could be judged:", *lines]))
     results = _results(evaluation, protocol, outcome)
     for name, measure in evaluation.judge.panel.build().of_sets.items():
-        results.sets[name] = _set_scores(name, measure, results, folder, evaluation.set_resamples)
+        results.sets[name], results.set_draws[name] = _set_scores(
+            name, measure, results, folder, evaluation.set_resamples
+        )
     results.write(output)
     forget_judged(output)
     return results
 
 
-def judge_part(evaluation: Evaluation, output: Path, part: tuple[int, int] = (1, 1), workers: int = 2) -> Outcome:
+def judge_part(
+    evaluation: Evaluation,
+    output: Path,
+    part: tuple[int, int] = (1, 1),
+    workers: int = 2,
+    retry_failures: bool = True,
+) -> Outcome:
     """Judge a share of the pairs, in one of several processes; :func:`evaluate` then takes what all have judged.
 
     Args:
@@ -105,18 +141,23 @@ def judge_part(evaluation: Evaluation, output: Path, part: tuple[int, int] = (1,
         output: The JSON file that will be written; what is judged is kept beside it.
         part: ``(i, n)``: every n-th pair, beginning with the i-th (from 1).
         workers: Processes.
+        retry_failures: Whether clips that could not be judged before are tried again.
 
     Returns:
         What became of this share, and of all that was judged before.
 
     Raises:
-        ConfigurationError: If a journal of other settings is in the way.
+        ConfigurationError: If a journal of other settings is in the way, or a measure cannot judge such clips.
     """
     pairs = evaluation.pairings.pairs
-    return work(
-        pairs, evaluation.judge, key=_key, title="evaluate", journal=_journal(output), workers=workers, part=part,
-        settings={"generated": _identity(pairs), **evaluation.protocol}, retry_failures=True,
-    )  # fmt: skip
+    settings = {"generated": evaluation.identity or identity_of(pairs), **evaluation.protocol}
+    try:
+        return work(
+            pairs, _Judging(evaluation.judge), key=_key, title="evaluate", journal=_journal(output), workers=workers,
+            part=part, settings=settings, retry_failures=retry_failures,
+        )  # fmt: skip
+    except _Misconfigured as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def forget_judged(output: Path) -> None:
@@ -152,7 +193,7 @@ def _key(pair: Pairing) -> str:
     return pair.key
 
 
-def _identity(pairs: Sequence[Pairing]) -> str:
+def identity_of(pairs: Sequence[Pairing]) -> str:
     """A hash of which files there are; one that was made anew under its old name is another one."""
     files = [(pair.key, Path(pair.path).stat()) for pair in pairs]
     lines = [f"{key} {status.st_size} {status.st_mtime_ns}" for key, status in files]
@@ -165,7 +206,7 @@ def _results(evaluation: Evaluation, protocol: Mapping[str, Any], outcome: Outco
         values={name: {key: one["values"][name] for key, one in done.items()} for name in judge.panel.build().of_clips},
         texts={key: one["text"] for key, one in done.items()},
         videos={key: one["video"] for key, one in done.items()},
-        excluded=dict(outcome.failures),
+        excluded={**evaluation.excluded, **dict(outcome.failures)},
         missing=evaluation.pairings.missing,
         extra=evaluation.pairings.extra,
         protocol=dict(protocol),
@@ -183,9 +224,14 @@ def _results(evaluation: Evaluation, protocol: Mapping[str, Any], outcome: Outco
         "guidance": _common(results, "guidance"),
         "seed": _common(results, "seed"),
         "bootstrap": f"{RESAMPLES} draws of videos (seed 0)",
+        **evaluation.draws,
         "reference": evaluation.digest[:12],
         **{f"weights of {name}": digest[:12] for name, digest in weights.items()},
     }
+    if any("weights" in facts for facts in results.clip_facts.values()):
+        results.facts["weights"] = _common(results, "weights")
+    if judge.legacy:
+        results.facts["legacy"] = "; ".join(f"{name}: {text}" for name, text in judge.legacy.items())
     return results
 
 
@@ -200,15 +246,19 @@ def _common(results: Results, name: str) -> str:
     return " ".join(f"{part} {weight}" for part, weight in value.items()) if isinstance(value, dict) else str(value)
 
 
-def _set_scores(name: str, measure: SetMeasure, results: Results, folder: Path, resamples: int) -> dict[str, Score]:
+def _set_scores(
+    name: str, measure: SetMeasure, results: Results, folder: Path, resamples: int
+) -> tuple[dict[str, Score], list[float]]:
+    """The distances of all clips and of each class, and those of the draws of all."""
     features = {key: read_features(folder, key) for key in results.texts}
     sets = {key: (found[f"{name} generated"], found[f"{name} reference"]) for key, found in features.items()}
-    scores = {"all": set_score(name, measure, sets, results.videos, resamples)}
+    of_all, draws = set_score(name, measure, sets, results.videos, resamples)
+    scores = {"all": of_all}
     if len(results.classes) > 1:
         for text in results.classes:
             of_class = {key: sets[key] for key in sets if results.texts[key] == text}
-            scores[f"class {text}"] = set_score(name, measure, of_class, results.videos, resamples=0)
-    return scores
+            scores[f"class {text}"], _ = set_score(name, measure, of_class, results.videos, resamples=0)
+    return scores, draws
 
 
 def set_score(
@@ -218,12 +268,13 @@ def set_score(
     videos: Mapping[str, str],
     resamples: int = 20,
     seed: int = 0,
-) -> Score:
+) -> tuple[Score, list[float]]:
     """Distance between generated and true clips, with an interval.
 
     A distance of resampled clips is larger than that of the clips themselves, as they repeat. So the interval is not
     that of the percentiles: it is the distance, less and more 1.96 standard deviations of the distances of some draws
-    of videos, each with all its clips, generated and true.
+    of videos, each with all its clips, generated and true. Which videos are drawn depends on their names and the seed
+    alone, so that the draws of two systems are paired.
 
     Args:
         name: What it is called, for messages.
@@ -234,7 +285,8 @@ def set_score(
         seed: Seed of the draws.
 
     Returns:
-        The distance as ``mean``; nan, with a warning, where there are too few clips for one.
+        The distance as ``mean``; nan, with a warning, where there are too few clips for one. The distances of the
+        draws; none where there is no interval.
     """
     by_video: dict[str, list[str]] = {}
     for key in sets:
@@ -244,16 +296,17 @@ def set_score(
         distance = _distance(measure, [sets[key] for key in sets])
     except ConfigurationError as error:
         logger.warning("%s of %d clips: %s", name, len(sets), error)
-        return Score(math.nan, math.nan, math.nan, 0, len(sets))
+        return Score(math.nan, math.nan, math.nan, 0, len(sets)), []
     if resamples < 2 or len(by_video) < 2:
-        return Score(distance, math.nan, math.nan, len(sets))
-    names, random = list(by_video), np.random.default_rng(seed)
+        return Score(distance, math.nan, math.nan, len(sets)), []
+    names, random = sorted(by_video), np.random.default_rng(seed)
     distances = []
     for _ in range(resamples):
         drawn = [names[place] for place in random.integers(len(names), size=len(names))]
         distances.append(_distance(measure, [sets[key] for video in drawn for key in by_video[video]]))
     reach = 1.96 * float(np.std(distances, ddof=1))
-    return Score(distance, distance - reach, distance + reach, len(sets))
+    kept = distances if math.isfinite(reach) else []
+    return Score(distance, distance - reach, distance + reach, len(sets)), kept
 
 
 def _distance(measure: SetMeasure, sets: Sequence[tuple[Tensor, Tensor]]) -> float:

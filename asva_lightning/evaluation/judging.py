@@ -11,15 +11,17 @@ from urllib.parse import quote
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from asva_lightning.diffusion.generate import NOT_FINITE
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.evaluation.measures import PanelDescription
 from asva_lightning.evaluation.pairing import Pairing
 from asva_lightning.files import replace
 from asva_lightning.media import Clip, ClipFormat, MediaInfo, is_silent, probe, read_clip, read_frames
 from asva_lightning.metrics.clip import EvaluatedClip
+from asva_lightning.metrics.legacy import ScrambledSound
 from asva_lightning.metrics.set_measure import require_finite
 
-SoundOf = Literal["generated", "reference"]
+SoundOf = Literal["generated", "reference", "scrambled"]
 
 RATE_TOLERANCE = 0.01
 """Share by which a file's frame rate may differ from the format's: containers round it."""
@@ -27,7 +29,7 @@ RATE_TOLERANCE = 0.01
 BLOCK = 0.1
 """Seconds of sound that may be missing at either end: codecs store it in blocks of up to 0.064 s at 16 kHz."""
 
-TOLD = ("guidance", "seed", "steps", "step", "number")
+TOLD = ("guidance", "seed", "steps", "scheduler", "step", "weights", "checkpoint", "number", "finite")
 """What is kept of the JSON file beside a clip that this package made."""
 
 
@@ -38,9 +40,13 @@ class PairJudge:
     Args:
         format: What a clip is.
         panel: The measures.
-        sound: Whose sound is judged: that of the generated file, or that of the true clip.
+        sound: Whose sound is judged: that of the generated file, that of the true clip, or the latter as the original
+            read it (see :class:`~asva_lightning.metrics.legacy.ScrambledSound`).
         clips_per_reference: How many clips are spread over each true one.
         features: Folder for the features of measures of sets; None where there are no such measures.
+
+    Raises:
+        ConfigurationError: If a measure needs the sound of the true clip, and that of the generated file is judged.
     """
 
     format: ClipFormat
@@ -48,6 +54,21 @@ class PairJudge:
     sound: SoundOf = "generated"
     clips_per_reference: int = 3
     features: str | None = None
+
+    def __post_init__(self) -> None:
+        coded = self.panel.build().needing_true_sound if self.sound == "generated" else []
+        if coded:
+            raise ConfigurationError(
+                f"{', '.join(coded)} codes the sound of the true clip as the original's files hold it, but with "
+                "--sound generated the sound comes out of a file already. Set --sound scrambled, which is what the "
+                "original heard, or --sound reference."
+            )
+
+    @property
+    def legacy(self) -> dict[str, str]:
+        """What is done as the original's evaluation did by mistake, by measure or option; a report prints it."""
+        sound = {"--sound scrambled": ScrambledSound.legacy} if self.sound == "scrambled" else {}
+        return sound | self.panel.build().legacy()
 
     def __call__(self, pair: Pairing) -> dict[str, Any]:
         """Judge a clip.
@@ -62,9 +83,12 @@ class PairJudge:
             AsvaError: If the file is no such clip, the truth cannot be read, or a value is no number; the clip is then
                 to be excluded.
         """
+        made = made_with(Path(pair.path))
+        if made.pop("finite", True) is False:
+            raise MediaError(pair.path, f"{NOT_FINITE}. Take an earlier checkpoint, or sample in float32.")
         start = pair.place(self.format.seconds, self.clips_per_reference)
         truth = read_clip(pair.reference.open(), self.format, start)
-        pixels, waveform = self._read(pair, truth)
+        pixels, waveform = self._read(pair, truth, start)
         clip = EvaluatedClip(pair.key, pixels, waveform, pair.reference.text, truth.pixels)
         panel = self.panel.build()
         judged = {name: measure.measure(clip, self.format) for name, measure in panel.of_clips.items()}
@@ -80,7 +104,6 @@ class PairJudge:
                 require_finite(found, f"clip {pair.key!r} ({name})")
             with replace(features_file(self.features, pair.key)) as file:
                 save_file(features, file)
-        made = made_with(Path(pair.path))
         return {
             "values": values,
             "text": pair.reference.text or pair.reference.category,
@@ -88,11 +111,14 @@ class PairJudge:
             "made": made,
         }
 
-    def _read(self, pair: Pairing, truth: Clip) -> tuple[Tensor, Tensor]:
+    def _read(self, pair: Pairing, truth: Clip, start: float) -> tuple[Tensor, Tensor]:
         """Frames and sound that are judged."""
         check_generated(pair.path, self.format, needs_sound=self.sound == "generated")
-        if self.sound == "reference":
-            return read_frames(pair.path, self.format.times, self.format.height, self.format.width), truth.waveform
+        if self.sound != "generated":
+            waveform = truth.waveform
+            if self.sound == "scrambled":
+                waveform = ScrambledSound()(pair.reference.open(), start, self.format.seconds, self.format.sample_rate)
+            return read_frames(pair.path, self.format.times, self.format.height, self.format.width), waveform
         clip = read_clip(pair.path, self.format)
         if is_silent(clip.waveform) and not is_silent(truth.waveform):
             raise MediaError(

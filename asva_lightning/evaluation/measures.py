@@ -1,17 +1,15 @@
 """The measures of an evaluation: those that need no weights by short names, others as parts that YAML describes."""
 
-import hashlib
 import json
 from argparse import ArgumentError
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.networks import parts, weights_digest
 from asva_lightning.evaluation.score import Measure
 from asva_lightning.metrics.av_align import AVAlign
 from asva_lightning.metrics.mean_over_clips import SyncMetric
@@ -58,8 +56,34 @@ class Panel:
 
     def weights(self) -> dict[str, str]:
         """SHA-256 of the judging weights of each measure that has some."""
-        both: dict[str, Any] = {**self.of_clips, **self.of_sets}
-        return {name: found for name, measure in both.items() if (found := _weights_digest(measure))}
+        return dict(self._weights)
+
+    def legacy(self) -> dict[str, str]:
+        """What each measure does as the original's evaluation did by mistake, of those that do; a report prints it."""
+        texts = {
+            name: dict.fromkeys(
+                text for part in parts(measure) if isinstance(text := getattr(part, "legacy", None), str)
+            )
+            for name, measure in self._all.items()
+        }
+        return {name: "; ".join(found) for name, found in texts.items() if found}
+
+    @property
+    def needing_true_sound(self) -> list[str]:
+        """Names of the measures that make the sound of a generated file from that of the true clip."""
+        return [
+            name
+            for name, measure in self._all.items()
+            if any(getattr(part, "needs_true_sound", False) is True for part in parts(measure))
+        ]
+
+    @property
+    def _all(self) -> dict[str, Any]:
+        return {**self.of_clips, **self.of_sets}
+
+    @cached_property
+    def _weights(self) -> dict[str, str]:
+        return {name: found for name, measure in self._all.items() if (found := weights_digest(measure))}
 
 
 @dataclass(frozen=True)
@@ -98,11 +122,15 @@ class PanelDescription:
             raise ConfigurationError(f"Two measures are called {', '.join(twice)}. Rename the one below `judges`.")
         if not both:
             raise ConfigurationError(f"There is no measure. Name some of {', '.join(WEIGHT_FREE)} in --measures.")
-        return cls(tuple(names), json.dumps(judges or {}, sort_keys=True, default=str))
+        return cls(tuple(names), json.dumps(judges or {}, sort_keys=True, default=_plain))
 
     def described(self, name: str) -> Any:
-        """What a measure is: its class and arguments, or its short name."""
-        return json.loads(self.judges).get(name, name)
+        """What a measure is: its class and arguments, or its short name.
+
+        Where the hash of its weights is known, the names of files are left out: the same weights may lie elsewhere.
+        """
+        described = json.loads(self.judges).get(name, name)
+        return _without_paths(described) if name in self.build().weights() else described
 
     def build(self) -> Panel:
         """Make the measures; once in a process, as judging networks are large.
@@ -142,21 +170,19 @@ def _judges(described: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _weights_digest(measure: Any) -> str:
-    """SHA-256 over all tensors of a measure's networks; empty where it has none."""
-    digest, found = hashlib.sha256(), False
-    for network in _networks(measure):
-        for name, tensor in sorted(network.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-            found = True
-    return digest.hexdigest() if found else ""
+def _plain(value: Any) -> Any:
+    """What JSON can hold of a value: jsonargparse gives the description of a part inside a part as a namespace."""
+    return value.as_dict() if hasattr(value, "as_dict") else str(value)
 
 
-def _networks(measure: Any) -> Iterator[nn.Module]:
-    if isinstance(measure, nn.Module):
-        yield measure
-    for value in vars(measure).values():
-        held = getattr(value, "network", value)  # frozen networks are held by something that is no module
-        if isinstance(held, nn.Module):
-            yield held
+def _without_paths(described: Any) -> Any:
+    """A description without the names of files and folders; hashes tell what these hold."""
+    if isinstance(described, dict):
+        return {name: _without_paths(value) for name, value in described.items() if not _is_path(value)}
+    if isinstance(described, list):
+        return [_without_paths(value) for value in described if not _is_path(value)]
+    return described
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and Path(value).expanduser().exists()

@@ -157,6 +157,7 @@ class _Index:
     def __init__(self, references: Sequence[Reference]) -> None:
         self.by_key = {reference.key: reference for reference in references}
         self.by_dashes = {reference.key.replace("/", "-"): reference for reference in references}
+        self.classes = {reference.key.rpartition("/")[0] for reference in references}
         self.by_name: dict[str, list[Reference]] = {}
         for reference in references:
             self.by_name.setdefault(reference.name, []).append(reference)
@@ -180,6 +181,8 @@ class _Index:
     def _of_name(self, name: str, category: str, path: Path) -> Reference | None:
         if f"{category}/{name}" in self.by_key:
             return self.by_key[f"{category}/{name}"]
+        if category and category in self.classes:
+            return None
         found = self.by_name.get(name, [])
         if len(found) > 1:
             raise ConfigurationError(

@@ -26,7 +26,13 @@ class PipelineGenerator:
     guidance: Guidance | None = None
 
     def __call__(self, requests: Sequence[Request]) -> list[Tensor]:
-        """One video ``(3, f, h, w)`` uint8 a request, in their order."""
+        """One video ``(3, f, h, w)`` uint8 a request, in their order.
+
+        Raises:
+            WeightsError: If a sample holds values that are no finite numbers.
+        """
         pairs = [Pair(one.key, one.picture, one.waveform, one.text, one.seed) for one in requests]
         made = generate(self.pipeline, pairs, seed=self.seed, batch_size=self.batch_size, guidance=self.guidance)
+        for animation in made:
+            animation.require_finite()
         return [animation.pixels for animation in made]

@@ -28,6 +28,8 @@ class Results:
         videos: Clip to the video that it is cut from; clips of one are resampled together. A clip that is not named is
             a video of its own.
         sets: Measure of sets to ``all`` or ``class <text>`` to its distance, with its interval.
+        set_draws: Measure of sets to the distances of the draws of videos that its interval was taken from. Results of
+            the same videos have the same draws, so these are paired.
         excluded: Clip to the reason why it was not scored.
         missing: Files that should have been there and were not.
         extra: Files that belong to no true clip.
@@ -41,6 +43,7 @@ class Results:
     facts: dict[str, str | float] = field(default_factory=dict)
     videos: dict[str, str] = field(default_factory=dict)
     sets: dict[str, dict[str, Score]] = field(default_factory=dict)
+    set_draws: dict[str, list[float]] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
@@ -85,8 +88,14 @@ class Results:
                 rows += [_row(measure, text, self.of_class(measure, text)) for text in self.classes]
         for measure, scores in self.sets.items():
             rows += [_row(measure, name.removeprefix("class "), score) for name, score in scores.items()]
-        facts = ", ".join(f"{name} {value}" for name, value in self.facts.items())
-        return "\n".join([*([facts, ""] if facts else []), *markdown(rows), *self._warnings()])
+        facts = ", ".join(f"{name} {value}" for name, value in self.facts.items() if name != "legacy")
+        return "\n".join([*([facts, ""] if facts else []), *self.about_legacy(), *markdown(rows), *self._warnings()])
+
+    def about_legacy(self) -> list[str]:
+        """Lines that name what was done as the original did by mistake; none where nothing was."""
+        if "legacy" not in self.facts:
+            return []
+        return [f"Legacy, to be compared with published numbers only: {self.facts['legacy']}.", ""]
 
     def write(self, path: str | Path) -> None:
         """Write all values and scores to a JSON file.
@@ -165,7 +174,7 @@ class Results:
         return lines
 
 
-_PLAIN = ("videos", "excluded", "missing", "extra", "protocol", "clip_facts", "versions")
+_PLAIN = ("set_draws", "videos", "excluded", "missing", "extra", "protocol", "clip_facts", "versions")
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+import torch
+
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media.format import ClipFormat
@@ -48,7 +50,8 @@ def score(
         One value per clip and measure.
 
     Raises:
-        ConfigurationError: If two clips have the same key, or a clip's frames or sound do not fit the format.
+        ConfigurationError: If two clips have the same key, a clip's frames or sound do not fit the format, its frames
+            are not uint8, or its sound holds values that are no finite numbers.
     """
     values: dict[str, dict[str, float]] = {name: {} for name in measures}
     texts: dict[str, str] = {}
@@ -70,4 +73,13 @@ def _check(clip: EvaluatedClip, format: ClipFormat) -> None:
         raise ConfigurationError(
             f"Clip {clip.key!r} has frames {met[0]} and sound {met[1]}, but the format asks for {asked[0]} and "
             f"{asked[1]}. Read it with that format, or set --data.format to what the clips are."
+        )
+    if clip.pixels.dtype != torch.uint8:
+        raise ConfigurationError(
+            f"Clip {clip.key!r} has pixels of {clip.pixels.dtype}, not torch.uint8. Turn floats in [-1, 1] into pixels "
+            "with asva_lightning.encoders.to_pixels, once they are known to be finite."
+        )
+    if not clip.waveform.isfinite().all():
+        raise ConfigurationError(
+            f"The sound of clip {clip.key!r} holds values that are no finite numbers. Leave the clip out."
         )

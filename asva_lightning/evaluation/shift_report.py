@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ RIGHT = "right"
 NEAR = 0.4
 """Seconds to which the slope is taken; beyond, sound may meet the motion of another event by chance."""
 
+_DIRECTIONS = {True: "", False: " (lower is better)", None: " (neither way is better)"}
+
 Clip = Mapping[str, Any]
 
 
@@ -28,7 +30,7 @@ class Telling:
 
     Args:
         unpaired: Share of all pairs of a right and a wrong clip, of whatever videos, in which the right one has the
-            higher value (the area under the ROC curve); a tie counts half.
+            better value (the area under the ROC curve); a tie counts half.
         paired: The same, of pairs of the same clip.
         count: Clips with both values.
     """
@@ -46,11 +48,14 @@ class ShiftReport:
         clips: Key to ``values`` (measure to condition to value), ``text`` and ``video``.
         excluded: Key to the reason why a clip was not judged.
         protocol: How it was done.
+        higher_is_better: Measure to whether its higher values are better; None where neither is. Higher is taken to be
+            better of a measure that is not named.
     """
 
     clips: Mapping[str, Clip]
     excluded: Mapping[str, str]
     protocol: Mapping[str, Any]
+    higher_is_better: Mapping[str, bool | None] = field(default_factory=dict)
 
     @cached_property
     def measures(self) -> list[str]:
@@ -68,6 +73,10 @@ class ShiftReport:
         shifts = {f"{shift:g} s": (f"{shift:+g}", f"{-shift:+g}") for shift in self.protocol["shifts"]}
         return {**shifts, "other sound": ("other sound",), "reversed": ("reversed",)}
 
+    def label(self, measure: str) -> str:
+        """A measure's name, and which way is better where that is not higher."""
+        return measure + _DIRECTIONS[self.higher_is_better.get(measure, True)]
+
     def score(self, measure: str, keys: Sequence[str], text: str | None = None) -> Score:
         """Mean over clips of a measure's value under some conditions (of a clip, the mean of those that it has)."""
         clips = [clip for clip in self._of(text) if any(key in clip["values"][measure] for key in keys)]
@@ -75,7 +84,10 @@ class ShiftReport:
         return Score.of(values, videos=[clip["video"] for clip in clips])
 
     def slope(self, measure: str, text: str | None = None) -> Score:
-        """How much the score changes in a second of shift, by least squares from 0 to 0.4 s; below 0 where it falls."""
+        """How much the score changes in a second of shift, by least squares from 0 to 0.4 s; below 0 where it falls.
+
+        Of a measure whose lower values are better it should rise.
+        """
         near = [shift for shift in self.protocol["shifts"] if shift <= NEAR]
         x = np.array([0.0, *near])
         slopes, videos = [], []
@@ -89,11 +101,15 @@ class ShiftReport:
         return Score.of(slopes, videos=videos)
 
     def telling(self, measure: str, keys: Sequence[str], text: str | None = None) -> Telling:
-        """How well a measure tells right from wrong; clips without both values are left out."""
+        """How well a measure tells right from wrong; clips without both values are left out.
+
+        Where neither way is better, the share is that of higher values.
+        """
+        sign = -1 if self.higher_is_better.get(measure, True) is False else 1
         right, wrong, wins, videos = [], [], [], []
         for clip in self._of(text):
-            true = clip["values"][measure][RIGHT]
-            others = [value for value in _values(clip, measure, keys) if not math.isnan(value)]
+            true = sign * clip["values"][measure][RIGHT]
+            others = [sign * value for value in _values(clip, measure, keys) if not math.isnan(value)]
             if math.isnan(true) or not others:
                 continue
             right.append(true)
@@ -109,14 +125,17 @@ class ShiftReport:
             f"Shift test of {some(len(self.clips), 'clip')}: {format['frames']} frames at {format['fps']:g} a second, "
             f"{format['height']}x{format['width']}. Shifted sound is the source's own, late and early; clips without "
             f"it are left out. {some(len(self.excluded), 'clip')} excluded.",
+            *[f"Legacy: {name}: {text}." for name, text in self.protocol.get("legacy", {}).items()],
             "",
             "Mean score; the slope is that from 0 to 0.4 s of shift, per second:",
             "",
             *markdown(self._scores()),
             "",
-            "AUC of right against wrong: all pairs / pairs of the same clip (95 % interval), clips with both:",
+            "AUC, how often right is better than wrong: all pairs / pairs of the same clip (95 % interval), clips with "
+            "both:",
             "",
             *markdown(self._areas()),
+            *self._about_directions(),
         ]
         if len(self.classes) > 1:
             lines += ["", f"AUC of right against {NEAR:g} s, by class: all pairs / pairs of the same clip:", ""]
@@ -131,13 +150,14 @@ class ShiftReport:
         for measure in self.measures:
             scores = {shift: self.score(measure, (f"{shift:+g}" if shift else RIGHT,)) for shift in shifts}
             points = [Point(shift, of.mean, of.low, of.high) for shift, of in scores.items() if of.count]
-            panels.append(Panel(measure, points, "sound late by, in seconds"))
+            panels.append(Panel(self.label(measure), points, "sound late by, in seconds"))
         return panels_svg(panels)
 
     def write(self, output: Path) -> None:
         """Write the JSON file, and beside it the tables (``.md``) and the plot (``.svg``)."""
         of_all = {
             measure: {
+                "higher is better": self.higher_is_better.get(measure, True),
                 "slope": vars(self.slope(measure)),
                 "right": vars(self.score(measure, (RIGHT,))),
                 **{name: self._about(measure, keys) for name, keys in self.conditions.items()},
@@ -160,6 +180,16 @@ class ShiftReport:
         write_text(output.with_suffix(".md"), self.text() + "\n")
         write_text(output.with_suffix(".svg"), self.svg())
 
+    def _about_directions(self) -> list[str]:
+        """How to read measures whose higher values are not better, where there are some."""
+        directions = [self.higher_is_better.get(measure, True) for measure in self.measures]
+        lines = []
+        if False in directions:
+            lines.append("Where lower is better, right must be lower than wrong, and the slope above 0.")
+        if None in directions:
+            lines.append("Where neither way is better, the AUC is how often right is higher than wrong.")
+        return ["", *lines] if lines else []
+
     def _of(self, text: str | None) -> list[Clip]:
         return [clip for clip in self.clips.values() if text is None or clip["text"] == text]
 
@@ -178,7 +208,7 @@ class ShiftReport:
             means = [self.score(measure, keys).mean for keys in ((RIGHT,), *self.conditions.values())]
             slope = self.slope(measure)
             interval = f"{slope.low:+.2f} to {slope.high:+.2f}"
-            rows.append((measure, *(f"{mean:.3f}" for mean in means), f"{slope.mean:+.2f}", interval))
+            rows.append((self.label(measure), *(f"{mean:.3f}" for mean in means), f"{slope.mean:+.2f}", interval))
         return rows
 
     def _areas(self) -> list[Sequence[str]]:
@@ -189,11 +219,11 @@ class ShiftReport:
                 of = self.telling(measure, keys)
                 paired = f"{of.paired.mean:.2f} ({of.paired.low:.2f} to {of.paired.high:.2f})"
                 cells.append(f"{of.unpaired:.2f} / {paired}, {of.count}")
-            rows.append((measure, *cells))
+            rows.append((self.label(measure), *cells))
         return rows
 
     def _areas_by_class(self) -> list[Sequence[str]]:
-        rows: list[Sequence[str]] = [("class", "clips", *self.measures)]
+        rows: list[Sequence[str]] = [("class", "clips", *map(self.label, self.measures))]
         keys = (f"{NEAR:+g}", f"{-NEAR:+g}")
         for text in self.classes:
             of_class = [self.telling(measure, keys, text) for measure in self.measures]

@@ -94,9 +94,6 @@ class ShiftJudge:
 def run_shift_test(references: Sequence[Reference], judge: ShiftJudge, output: Path, workers: int = 2) -> int:
     """Judge the middle of every true clip, and write the JSON file, a table (``.md``) and a plot (``.svg``).
 
-    The foreign sound of a clip is that of the clip half the list away, so of another class where the list goes class
-    by class.
-
     Args:
         references: The true clips.
         judge: Judges one.
@@ -105,6 +102,35 @@ def run_shift_test(references: Sequence[Reference], judge: ShiftJudge, output: P
 
     Returns:
         The exit code: 1 if clips could not be judged, else 0.
+
+    Raises:
+        ConfigurationError: If no measure looks at the sound, or there is only one clip.
+        WorkFailed: If not one clip could be judged.
+    """
+    journal = Path(f"{output}.journal.jsonl")
+    report = judge_shifted(references, judge, journal, workers)
+    report.write(output)
+    journal.unlink(missing_ok=True)
+    sys.stdout.write(report.text() + "\n")
+    return 1 if report.excluded else 0
+
+
+def judge_shifted(
+    references: Sequence[Reference], judge: ShiftJudge, journal: Path | None = None, workers: int = 2
+) -> ShiftReport:
+    """Judge the middle of every true clip.
+
+    The foreign sound of a clip is that of the clip half the list away, so of another class where the list goes class
+    by class.
+
+    Args:
+        references: The true clips.
+        judge: Judges one.
+        journal: File of judged clips, so that an interrupted start goes on; it is left where it is.
+        workers: Processes.
+
+    Returns:
+        The values and what they say.
 
     Raises:
         ConfigurationError: If no measure looks at the sound, or there is only one clip.
@@ -122,8 +148,8 @@ def run_shift_test(references: Sequence[Reference], judge: ShiftJudge, output: P
     protocol = {
         "format": asdict(judge.format), "reference": digest(references), "shifts": list(SHIFTS),
         "measures": {name: judge.panel.described(name) for name in panel.of_sound}, "weights": panel.weights(),
+        "legacy": {name: text for name, text in panel.legacy().items() if name in panel.of_sound},
     }  # fmt: skip
-    journal = Path(f"{output}.journal.jsonl")
     outcome = work(
         items, judge, key=_key, title="shift test", journal=journal, workers=workers, settings=protocol,
         retry_failures=True,
@@ -131,11 +157,8 @@ def run_shift_test(references: Sequence[Reference], judge: ShiftJudge, output: P
     if not outcome.results:
         lines = [f"  {key}: {reason}" for key, reason in outcome.failures[:SHOWN]]
         raise WorkFailed("\n".join([f"Not one of {len(items)} clips could be judged:", *lines]))
-    report = ShiftReport(outcome.results, dict(outcome.failures), protocol)
-    report.write(output)
-    journal.unlink(missing_ok=True)
-    sys.stdout.write(report.text() + "\n")
-    return outcome.exit_code
+    better = {name: measure.higher_is_better for name, measure in panel.of_sound.items()}
+    return ShiftReport(outcome.results, dict(outcome.failures), protocol, better)
 
 
 def _key(item: Strained) -> str:

@@ -1,28 +1,11 @@
 """A trained sync classifier as a measure that can be put to the shift test."""
 
-import logging
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import torch
-import yaml
 from torch import Tensor
 
-from asva_lightning.encoders.frozen import Frozen
-from asva_lightning.errors import ConfigurationError, WeightsError
-from asva_lightning.media import ClipFormat, log_mel
+from asva_lightning.media import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
-from asva_lightning.metrics.sync_classifier import SyncClassifier, for_scoring, read_released
-from asva_lightning.metrics.sync_classifier.picture import SIZE
+from asva_lightning.metrics.sync_scorer import SyncScorer
 from asva_lightning.metrics.sync_windows import ShiftedWindows
-
-logger = logging.getLogger(__name__)
-
-COLUMNS = 204
-"""Columns of 10 ms of the log-mel picture of a window of 2 s, in the release; longer windows have more."""
-
-COLUMNS_PER_SECOND = 100
 
 
 class SyncClassifierScore:
@@ -33,14 +16,15 @@ class SyncClassifierScore:
     other frames a second gives for each time the nearest frame.
 
     Args:
-        weights: A run folder of ``SyncTask``, for its newest checkpoint; a checkpoint; the folder of the release; or a
-            file of its tensors.
+        weights: A run folder of ``SyncTask``, for its newest checkpoint; a checkpoint in one; the folder of the
+            release; or a file of its tensors.
         picture: Height and width of what the classifier sees; those of the run if it is one, else 224.
         frames: Frames that it sees; those of the run if it is one, else 12.
         fps: Frames a second that it sees; those of the run if it is one, else 6.
-        device: Where it runs; a GPU where there is one, if not given.
+        device: Where it runs; if not given, a GPU where there is one, but the CPU in worker processes.
 
     Raises:
+        ConfigurationError: If a checkpoint lies outside its run, and what it sees is not given either.
         WeightsError: If the weights are missing or damaged.
     """
 
@@ -54,18 +38,11 @@ class SyncClassifierScore:
         fps: float | None = None,
         device: str | None = None,
     ) -> None:
-        path, trained = _of_run(Path(weights))
-        windows = trained.get("windows") or {}
-        self.picture: int = picture or trained.get("picture") or SIZE
-        self.window = ShiftedWindows(
-            count=1,
-            frames=frames or windows.get("frames", ShiftedWindows.frames),
-            fps=fps or windows.get("fps", ShiftedWindows.fps),
-        )
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._network: Frozen[SyncClassifier] = Frozen(read_released(path))
+        self._scorer = SyncScorer.read(weights, picture, frames, fps, device)
+        self.picture = self._scorer.picture
+        self.window = self._scorer.window or ShiftedWindows(count=1)
+        self._scorer.window = self.window
 
-    @torch.no_grad()
     def score(self, pixels: Tensor, waveform: Tensor, format: ClipFormat) -> Tensor:
         """Score clips.
 
@@ -75,22 +52,12 @@ class SyncClassifierScore:
             format: What the clips are.
 
         Returns:
-            ``(b,)``, on the CPU.
+            ``(b,)``, where the pixels are.
 
         Raises:
             ConfigurationError: If a clip is shorter than what the classifier sees, or its sound is not of 16 kHz.
         """
-        if format.sample_rate != ClipFormat.sample_rate:
-            raise ConfigurationError(
-                f"The sync classifier hears sound of {ClipFormat.sample_rate} samples a second, not "
-                f"{format.sample_rate}. Set --format.sample_rate."
-            )
-        network = self._network.on(self._device)
-        video = self.window.cut_video(for_scoring(pixels, self.picture), format)[:, 0]
-        sound = self.window.cut_sound(waveform, format)[:, 0]
-        mel = log_mel(sound, columns=max(COLUMNS, int(COLUMNS_PER_SECOND * self.window.seconds)))
-        scores: Tensor = network(mel.to(self._device), video.to(self._device))
-        return scores.float().cpu()
+        return self._scorer.score(waveform, pixels, format)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing.
@@ -103,22 +70,3 @@ class SyncClassifierScore:
             The classifier's score.
         """
         return float(self.score(clip.pixels[None], clip.waveform[None], format))
-
-
-def _of_run(path: Path) -> tuple[Path, Mapping[str, Any]]:
-    """The weight file, and how the classifier was trained; nothing where this is no run of ours."""
-    folder = path.parent.parent if path.suffix == ".ckpt" else path
-    config = folder / "config.yaml"
-    if not config.is_file():
-        return path, {}
-    model = yaml.safe_load(config.read_text(encoding="utf-8")).get("model") or {}
-    trained = model.get("init_args", model)
-    if path.suffix != ".ckpt":
-        steps = {int(file.stem.removeprefix("step_")): file for file in folder.glob("checkpoints/step_*.ckpt")}
-        if not steps:
-            raise WeightsError(f"{path} has no checkpoint yet. Run `fit` until it has saved one (--run.save_every).")
-        path = steps[max(steps)]
-    if path.is_dir():
-        raise WeightsError(f"{path} is a sharded checkpoint. Write its classifier into one file first.")
-    logger.info("sync classifier of %s", path)
-    return path, trained

@@ -105,6 +105,7 @@ class _Track:
         self.media, self.sample_rate, self.start, self.samples = media, sample_rate, start, samples
         self.rate = 0
         self.pieces: list[tuple[int, Samples]] = []
+        self.end: int | None = None
 
     def _begin(self, rate: int) -> None:
         """Lay the grids of both rates so that sample 0 of both falls together, a margin before the window."""
@@ -127,21 +128,22 @@ class _Track:
             self._begin(frame.sample_rate)
         elif frame.sample_rate != self.rate:
             raise MediaError(self.media.name, f"its sound changes from {self.rate} to {frame.sample_rate} Hz midway.")
-        self.pieces.append((self._place(frame), mono(frame, self.media.name)))
+        place, samples = self._place(frame), mono(frame, self.media.name)
+        self.end = place + len(samples)
+        if self.end > 0:  # what ends before the margin is met in a file that cannot be entered in its middle
+            self.pieces.append((place, samples))
 
     def _place(self, frame: AudioFrame) -> int:
         place = round(frame_time(frame) * self.rate) - self.first
-        if self.pieces:
-            last, samples = self.pieces[-1]
-            if abs(place - last - len(samples)) <= JITTER * self.rate:
-                return last + len(samples)
+        if self.end is not None and abs(place - self.end) <= JITTER * self.rate:
+            return self.end
         return place
 
     def resampled(self) -> tuple[Tensor, float]:
         """The window at the wanted rate, ``(samples,)``, and for how many seconds of it there was sound."""
         if not self.rate:  # no sound from here on
             return torch.zeros(self.samples or 0), 0.0
-        end = max(place + len(samples) for place, samples in self.pieces)
+        end = max((place + len(samples) for place, samples in self.pieces), default=0)
         length = max(end, self.margin_in) + self.margin_in if self.wanted is None else self.wanted
         sound, covered = np.zeros(length, np.float32), np.zeros(length, bool)
         for place, samples in self.pieces:

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.frechet import frechet_distance
 from asva_lightning.metrics.inception import InceptionV3
+from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.resize import require_pixels, squash
 from asva_lightning.metrics.set_metric import SetMetric
 
@@ -57,6 +57,7 @@ class FID(SetMetric):
     Args:
         network: The weights of Inception-v3 (see :meth:`InceptionV3.from_file`), or any network that takes pictures
             ``(n, 3, 299, 299)`` in [-1, 1] to features ``(n, d)``.
+        device: Where the network runs; see :class:`~asva_lightning.metrics.judging_network.JudgingNetwork`.
         **kwargs: What every torchmetrics metric takes.
 
     Raises:
@@ -65,14 +66,16 @@ class FID(SetMetric):
 
     side = SIDE
 
-    def __init__(self, network: nn.Module | str | Path, **kwargs: Any) -> None:
+    def __init__(self, network: nn.Module | str | Path, device: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         loaded = network if isinstance(network, nn.Module) else InceptionV3.from_file(network)
-        self._network = Frozen(loaded)
+        self._network = JudgingNetwork(loaded, device)
 
     def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
         """Look at one clip ``(3, f, h, w)`` uint8: one row for each frame but the first, ``(f - 1, d)``."""
-        return picture_features(self._network.on(pixels.device), pixels[None], self.side)[0]
+        device = self._network.device_for(pixels)
+        features = picture_features(self._network.on(device), pixels[None].to(device), self.side)
+        return features[0].to(pixels.device)
 
     def distance(self, generated: Tensor, reference: Tensor) -> float:
         """Compare features ``(N, d)`` and ``(M, d)``; see :func:`~asva_lightning.metrics.frechet.frechet_distance`."""

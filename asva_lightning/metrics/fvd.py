@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.frechet import frechet_distance
 from asva_lightning.metrics.i3d import I3D
+from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.resize import squash
 from asva_lightning.metrics.set_metric import SetMetric
 
@@ -46,19 +46,22 @@ class FVD(SetMetric):
     Args:
         network: The file of I3D, a TorchScript program that you trust (see :class:`~asva_lightning.metrics.i3d.I3D`),
             or any network that takes clips ``(b, 3, f, 224, 224)`` in [-1, 1] to features ``(b, d)``.
+        device: Where the network runs; see :class:`~asva_lightning.metrics.judging_network.JudgingNetwork`.
         **kwargs: What every torchmetrics metric takes.
 
     Raises:
         WeightsError: If the file is missing or damaged.
     """
 
-    def __init__(self, network: nn.Module | str | Path, **kwargs: Any) -> None:
+    def __init__(self, network: nn.Module | str | Path, device: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._network = Frozen(network if isinstance(network, nn.Module) else I3D(network))
+        loaded = network if isinstance(network, nn.Module) else I3D(network)
+        self._network = JudgingNetwork(loaded, device)
 
     def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
         """Look at one clip ``(3, f, h, w)`` uint8: one row, ``(1, d)``."""
-        return video_features(self._network.on(pixels.device), pixels[None])
+        device = self._network.device_for(pixels)
+        return video_features(self._network.on(device), pixels[None].to(device)).to(pixels.device)
 
     def distance(self, generated: Tensor, reference: Tensor) -> float:
         """Compare features ``(N, d)`` and ``(M, d)``; see :func:`~asva_lightning.metrics.frechet.frechet_distance`."""

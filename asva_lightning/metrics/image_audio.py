@@ -5,12 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.encoders.imagebind import ImageBind
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
-from asva_lightning.metrics.imagebind_embeddings import frame_embeddings, sound_embeddings
+from asva_lightning.metrics.imagebind_embeddings import frame_embeddings, imagebind, sound_embeddings
+from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.mean_over_clips import MeanOverClips
 
 
@@ -53,6 +53,7 @@ class ImageAudioSimilarity(MeanOverClips):
 
     Args:
         network: ImageBind with its audio and vision towers, or the official ``imagebind_huge.pth``.
+        device: Where the network runs; see :class:`~asva_lightning.metrics.judging_network.JudgingNetwork`.
         **kwargs: What every torchmetrics metric takes.
 
     Raises:
@@ -63,17 +64,16 @@ class ImageAudioSimilarity(MeanOverClips):
     plot_lower_bound = -100.0
     plot_upper_bound = 100.0
 
-    def __init__(self, network: ImageBind | str | Path, **kwargs: Any) -> None:
+    def __init__(self, network: ImageBind | str | Path, device: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        loaded = (
-            network if isinstance(network, ImageBind) else ImageBind.from_file(network, modalities=("audio", "vision"))
-        )
-        self._network = Frozen(loaded)
+        self._network = JudgingNetwork(imagebind(network, ("audio", "vision")), device)
 
     def values(self, pixels: Tensor, waveform: Tensor, sample_rate: int) -> Tensor:
         """One IA per clip ``(b,)``; for the arguments see :func:`image_audio_similarity`."""
-        network = self._network.on(pixels.device)
-        return mean_of_made_frames(image_audio_similarity(network, pixels, waveform, sample_rate))
+        device = self._network.device_for(pixels)
+        network = self._network.on(device)
+        cosines = image_audio_similarity(network, pixels.to(device), waveform.to(device), sample_rate)
+        return mean_of_made_frames(cosines).to(pixels.device)
 
     def update(self, pixels: Tensor, waveform: Tensor, sample_rate: int) -> None:
         """Judge a batch and take in its values; for the arguments see :func:`image_audio_similarity`."""

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.encoders.imagebind import ImageBind
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.image_audio import mean_of_made_frames
-from asva_lightning.metrics.imagebind_embeddings import frame_embeddings, text_embeddings
+from asva_lightning.metrics.imagebind_embeddings import frame_embeddings, imagebind, text_embeddings
+from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.mean_over_clips import MeanOverClips
 from asva_lightning.weights import find_folder
 
@@ -44,6 +44,7 @@ class ImageTextSimilarity(MeanOverClips):
     Args:
         network: ImageBind with its vision and text towers, or the official ``imagebind_huge.pth``.
         tokenizer: A ``CLIPTokenizer``, or the folder or Hub id of Stable Diffusion 1.5, in which it is.
+        device: Where the network runs; see :class:`~asva_lightning.metrics.judging_network.JudgingNetwork`.
         **kwargs: What every torchmetrics metric takes.
 
     Raises:
@@ -54,23 +55,23 @@ class ImageTextSimilarity(MeanOverClips):
     plot_lower_bound = -100.0
     plot_upper_bound = 100.0
 
-    def __init__(self, network: ImageBind | str | Path, tokenizer: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, network: ImageBind | str | Path, tokenizer: Any, device: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if isinstance(tokenizer, str | Path):
             from transformers import CLIPTokenizer
 
             found = find_folder(str(tokenizer), "stable_diffusion", ("tokenizer",))
             tokenizer = CLIPTokenizer.from_pretrained(found, subfolder="tokenizer")
-        loaded = (
-            network if isinstance(network, ImageBind) else ImageBind.from_file(network, modalities=("vision", "text"))
-        )
-        self._network = Frozen(loaded)
+        self._network = JudgingNetwork(imagebind(network, ("vision", "text")), device)
         self._tokenizer = tokenizer
 
     def values(self, pixels: Tensor, texts: Sequence[str]) -> Tensor:
         """One IT per clip ``(b,)``; for the arguments see :func:`image_text_similarity`."""
-        network = self._network.on(pixels.device)
-        return mean_of_made_frames(image_text_similarity(network, pixels, texts, self._tokenizer))
+        device = self._network.device_for(pixels)
+        cosines = image_text_similarity(self._network.on(device), pixels.to(device), texts, self._tokenizer)
+        return mean_of_made_frames(cosines).to(pixels.device)
 
     def update(self, pixels: Tensor, texts: Sequence[str]) -> None:
         """Judge a batch and take in its values; for the arguments see :func:`image_text_similarity`."""

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -14,6 +16,29 @@ from asva_lightning.media import ClipFormat, log_mel
 
 SECONDS = 2
 """What ImageBind's audio tower hears at once."""
+
+_loaded: WeakValueDictionary[tuple[str, tuple[str, ...]], ImageBind] = WeakValueDictionary()
+
+
+def imagebind(network: ImageBind | str | Path, modalities: tuple[str, ...]) -> ImageBind:
+    """An ImageBind to judge with; measures that ask for the same towers of one file share it.
+
+    Args:
+        network: ImageBind, or the official ``imagebind_huge.pth``.
+        modalities: The towers that are needed, where it is a file.
+
+    Raises:
+        WeightsError: If the weights are missing or damaged.
+    """
+    if isinstance(network, ImageBind):
+        return network
+    file = Path(network)
+    # A file that was written anew under its old name is another one.
+    key = f"{file.resolve()} {file.stat().st_mtime_ns}" if file.is_file() else str(network)
+    found = _loaded.get((key, modalities))
+    if found is None:
+        found = _loaded[key, modalities] = ImageBind.from_file(network, modalities=modalities)
+    return found
 
 
 @torch.no_grad()

@@ -5,10 +5,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
+from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.mean_over_clips import MeanOverClips
 
 
@@ -32,16 +32,25 @@ class Judge(MeanOverClips):
     """Mean of a judge's values over clips; those that are nan are left out and counted.
 
     Args:
-        call: The judge; a network is put into eval mode, and moved to where the clips are.
+        call: The judge; a network is put into eval mode.
         higher_is_better: Which way is better; None where neither is.
+        device: Where a network runs; see :class:`~asva_lightning.metrics.judging_network.JudgingNetwork`. To anything
+            else that judges the clips are moved there, and stay where they are if it is not given.
         **kwargs: What every torchmetrics metric takes.
     """
 
-    def __init__(self, call: nn.Module | ClipJudge, higher_is_better: bool | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        call: nn.Module | ClipJudge,
+        higher_is_better: bool | None,
+        device: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         # Not as a module of this one: a judge is neither trained, sharded nor saved.
-        self._network = Frozen(call) if isinstance(call, nn.Module) else None
+        self._network = JudgingNetwork(call, device) if isinstance(call, nn.Module) else None
         self._function = None if isinstance(call, nn.Module) else call
+        self._told = device
         self._higher_is_better = higher_is_better
 
     @property
@@ -55,16 +64,20 @@ class Judge(MeanOverClips):
         Raises:
             ConfigurationError: If the judge gives anything else.
         """
-        call: Any = self._function if self._network is None else self._network.on(video.device)
+        call: Any = self._function
+        device = torch.device(self._told) if self._told is not None else video.device
+        if self._network is not None:
+            device = self._network.device_for(video)
+            call = self._network.on(device)
         with torch.no_grad():
-            values = call(audio, video, format)
+            values = call(audio.to(device), video.to(device), format)
         if not isinstance(values, Tensor) or values.shape != (len(video),):
             met = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ConfigurationError(
                 f"A judge gives one value per clip, (b,): of {len(video)} clips this one gave {met}. "
                 "Take the mean of its values of a clip."
             )
-        return values.float()
+        return values.float().to(video.device)
 
     def update(self, audio: Tensor, video: Tensor, format: ClipFormat) -> None:
         """Judge a batch and take in its values; for the arguments see :class:`ClipJudge`."""

@@ -3,21 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from asva_lightning.encoders.frozen import Frozen
 from asva_lightning.encoders.imagebind import ImageBind
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.media import ClipFormat, log_mel
+from asva_lightning.media import ClipFormat
 from asva_lightning.metrics.alignsync import align_sync
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.image_audio import image_audio_similarity
+from asva_lightning.metrics.imagebind_embeddings import imagebind
+from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.mean_over_clips import MeanOverClips
 from asva_lightning.metrics.reference import require_same_shape
 from asva_lightning.metrics.relsync import rel_sync
-from asva_lightning.metrics.sync_classifier import SyncClassifier, for_scoring
-from asva_lightning.metrics.sync_classifier.released import read_released
+from asva_lightning.metrics.sync_classifier import SyncClassifier
+from asva_lightning.metrics.sync_scorer import SyncScorer
 
 LONGEST = 2.04
 """Seconds that fill the log-mel picture which the classifier hears."""
@@ -26,15 +26,22 @@ LONGEST = 2.04
 class RelSync(MeanOverClips):
     """Mean of :func:`~asva_lightning.metrics.relsync.rel_sync` over clips, x 100; the truth itself has 50.
 
-    The classifier sees frames that are resized straight to 224 x 224 (bicubic, antialiased). It was trained on clips of
-    2 s at 6 frames a second; of others it says less.
+    The classifier sees frames that are resized straight to a square (bicubic, antialiased). The released one was
+    trained on clips of 2 s at 6 frames a second, and sees every frame of a clip and hears all of its sound; of other
+    clips it says less. One that this package trained sees and hears what its run says, out of the middle of the clip.
 
     Args:
-        classifier: The sync classifier, or its file or folder (see
-            :func:`~asva_lightning.metrics.sync_classifier.read_released`).
+        classifier: A run folder of ``SyncTask``, for its newest checkpoint; a checkpoint in one; the folder of the
+            release; or a file of its tensors. Or a classifier, which is treated as the released one.
+        picture: Height and width of what the classifier sees; those of the run if it is one, else 224.
+        frames: Frames that it sees; those of the run if it is one, else all.
+        fps: Frames a second that it sees; those of the run if it is one, else those of the clip.
+        device: Where the networks run; see :class:`~asva_lightning.metrics.judging_network.JudgingNetwork`.
         **kwargs: What every torchmetrics metric takes.
 
     Raises:
+        ConfigurationError: If a checkpoint lies outside its run, and what it sees is not given either, or what is seen
+            is given beside a classifier that is no file.
         WeightsError: If the weights are missing or damaged.
     """
 
@@ -42,52 +49,65 @@ class RelSync(MeanOverClips):
     plot_lower_bound = 0.0
     plot_upper_bound = 100.0
 
-    def __init__(self, classifier: SyncClassifier | str | Path, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        classifier: SyncClassifier | str | Path,
+        picture: int | None = None,
+        frames: int | None = None,
+        fps: float | None = None,
+        device: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        loaded = classifier if isinstance(classifier, SyncClassifier) else read_released(classifier)
-        self._classifier = Frozen(loaded)
+        if isinstance(classifier, SyncClassifier):
+            if (picture, frames, fps) != (None, None, None):
+                raise ConfigurationError("picture, frames and fps belong to a file: give the path of the classifier.")
+            self._scorer = SyncScorer(classifier, device=device)
+        else:
+            self._scorer = SyncScorer.read(classifier, picture, frames, fps, device)
 
     def heard(self, waveform: Tensor, sample_rate: int) -> Tensor:
         """The sound ``(b, samples)`` that the samples are judged with; the truth always has the source's own."""
         return waveform
 
-    def values(self, pixels: Tensor, reference: Tensor, waveform: Tensor, sample_rate: int) -> Tensor:
+    def values(
+        self, pixels: Tensor, reference: Tensor, waveform: Tensor, sample_rate: int, fps: float | None = None
+    ) -> Tensor:
         """Judge a batch.
 
         Args:
             pixels: Samples ``(b, 3, f, h, w)``, uint8.
             reference: The truth for the same sounds, of the same shape.
-            waveform: Mono sound in [-1, 1], ``(b, samples)``, at 16 kHz, of 2.04 s at most.
+            waveform: Mono sound in [-1, 1], ``(b, samples)``, at 16 kHz; of 2.04 s at most where all of it is heard.
             sample_rate: 16 000.
+            fps: Frames a second of the clips; as many as fill the sound if not given.
 
         Returns:
             One value per clip ``(b,)`` in 0..100.
 
         Raises:
-            ConfigurationError: If shapes, rate or length are others.
+            ConfigurationError: If shapes, rate or length are others, or a clip is shorter than what is seen.
         """
         require_same_shape(pixels, reference, type(self).__name__)
         self._require_sound(waveform, sample_rate)
-        score = self._score(self.heard(waveform, sample_rate), pixels)
-        return 100 * rel_sync(score, self._score(waveform, reference))
-
-    @torch.no_grad()
-    def _score(self, waveform: Tensor, pixels: Tensor) -> Tensor:
-        classifier = self._classifier.on(pixels.device)
-        scores: Tensor = classifier(log_mel(waveform.to(pixels.device)), for_scoring(pixels))
-        return scores
+        _, _, frames, height, width = pixels.shape
+        format = ClipFormat(frames, fps or frames * sample_rate / waveform.shape[-1], height, width, sample_rate)
+        score = self._scorer.score(self.heard(waveform, sample_rate), pixels, format)
+        return 100 * rel_sync(score, self._scorer.score(waveform, reference, format))
 
     def _require_sound(self, waveform: Tensor, sample_rate: int) -> None:
         seconds = waveform.shape[-1] / sample_rate
-        if sample_rate != ClipFormat.sample_rate or seconds > LONGEST:
+        if self._scorer.window is None and (sample_rate != ClipFormat.sample_rate or seconds > LONGEST):
             raise ConfigurationError(
                 f"The sync classifier hears at most {LONGEST} s of {ClipFormat.sample_rate} samples a second, not "
                 f"{seconds:.2f} s of {sample_rate}. Set --data.format so, or leave {type(self).__name__} out."
             )
 
-    def update(self, pixels: Tensor, reference: Tensor, waveform: Tensor, sample_rate: int) -> None:
+    def update(
+        self, pixels: Tensor, reference: Tensor, waveform: Tensor, sample_rate: int, fps: float | None = None
+    ) -> None:
         """Judge a batch and take in its values; for the arguments see :meth:`values`."""
-        self.add(self.values(pixels, reference, waveform, sample_rate))
+        self.add(self.values(pixels, reference, waveform, sample_rate, fps))
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing.
@@ -96,7 +116,7 @@ class RelSync(MeanOverClips):
             ConfigurationError: If the clip has no reference, or its sound is not of the kind that is heard.
         """
         truth = clip.true_picture(type(self).__name__).pixels
-        return float(self.values(clip.pixels[None], truth, clip.waveform[None], format.sample_rate))
+        return float(self.values(clip.pixels[None], truth, clip.waveform[None], format.sample_rate, format.fps))
 
 
 class AlignSync(RelSync):
@@ -105,23 +125,32 @@ class AlignSync(RelSync):
     Args:
         classifier: As for :class:`RelSync`.
         network: ImageBind with its audio and vision towers, or the official ``imagebind_huge.pth``.
-        **kwargs: What every torchmetrics metric takes.
+        device: As for :class:`RelSync`.
+        **kwargs: ``picture``, ``frames`` and ``fps`` as for :class:`RelSync`, and what every torchmetrics metric takes.
 
     Raises:
+        ConfigurationError: As for :class:`RelSync`.
         WeightsError: If the weights are missing or damaged.
     """
 
-    def __init__(self, classifier: SyncClassifier | str | Path, network: ImageBind | str | Path, **kwargs: Any) -> None:
-        super().__init__(classifier, **kwargs)
-        loaded = (
-            network if isinstance(network, ImageBind) else ImageBind.from_file(network, modalities=("audio", "vision"))
-        )
-        self._network = Frozen(loaded)
+    def __init__(
+        self,
+        classifier: SyncClassifier | str | Path,
+        network: ImageBind | str | Path,
+        device: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(classifier, device=device, **kwargs)
+        self._network = JudgingNetwork(imagebind(network, ("audio", "vision")), device)
 
-    def values(self, pixels: Tensor, reference: Tensor, waveform: Tensor, sample_rate: int) -> Tensor:
+    def values(
+        self, pixels: Tensor, reference: Tensor, waveform: Tensor, sample_rate: int, fps: float | None = None
+    ) -> Tensor:
         """One value per clip ``(b,)`` in 0..100; for the arguments see :meth:`RelSync.values`."""
-        relative = super().values(pixels, reference, waveform, sample_rate)
-        network = self._network.on(pixels.device)
-        made = image_audio_similarity(network, pixels[:, :, 1:], self.heard(waveform, sample_rate), sample_rate)
-        first = image_audio_similarity(network, reference[:, :, :1], waveform, sample_rate)
-        return align_sync(relative, made, first[:, 0])
+        relative = super().values(pixels, reference, waveform, sample_rate, fps)
+        device = self._network.device_for(pixels)
+        network = self._network.on(device)
+        heard = self.heard(waveform, sample_rate).to(device)
+        made = image_audio_similarity(network, pixels[:, :, 1:].to(device), heard, sample_rate)
+        first = image_audio_similarity(network, reference[:, :, :1].to(device), waveform.to(device), sample_rate)
+        return align_sync(relative, made.to(pixels.device), first[:, 0].to(pixels.device))

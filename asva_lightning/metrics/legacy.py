@@ -120,12 +120,14 @@ class ReadBackSound:
 
     The original scores what it wrote: its mp4 files hold the sound as AAC at 16 kHz. The true clip is scored with the
     sound of the source; where a measure compares the two, take :class:`ReadBackRelSync` or :class:`ReadBackAlignSync`.
+    The sound that it is given must be that of the source: one that was read from such a file would be coded twice.
 
     Args:
         measure: Any measure of one clip and its sound.
     """
 
     legacy: ClassVar[str] = READ_BACK
+    needs_true_sound: ClassVar[bool] = True
 
     def __init__(self, measure: OneClipMeasure) -> None:
         self.wrapped = measure
@@ -145,9 +147,13 @@ class ReadBackSound:
 
 
 class ReadBackRelSync(RelSync):
-    """RelSync that hears the samples' sound after AAC at 16 kHz, and the truth's as it is; arguments as for RelSync."""
+    """RelSync that hears the samples' sound after AAC at 16 kHz, and the truth's as it is; arguments as for RelSync.
+
+    It makes the samples' sound of the source's, which it must be given.
+    """
 
     legacy: ClassVar[str] = READ_BACK
+    needs_true_sound: ClassVar[bool] = True
 
     def heard(self, waveform: Tensor, sample_rate: int) -> Tensor:
         """The sounds ``(b, samples)`` after AAC."""
@@ -158,6 +164,7 @@ class ReadBackAlignSync(AlignSync):
     """AlignSync with the same; arguments as for AlignSync."""
 
     legacy: ClassVar[str] = READ_BACK
+    needs_true_sound: ClassVar[bool] = True
 
     def heard(self, waveform: Tensor, sample_rate: int) -> Tensor:
         """The sounds ``(b, samples)`` after AAC."""

@@ -58,7 +58,6 @@ IGNORED = {
     "data.pin_memory": "how batches reach the device",
     "data.stall_seconds": "how long to wait for a clip that hangs",
     "model.compute": "how the denoiser is computed; equal up to the order of float sums",
-    "data.micro_batch": "the optimizer step sees the total batch, data.batch_size",
 }
 """Dotted keys that do not count, each with everything below it, and why."""
 

@@ -11,6 +11,7 @@ from asva_lightning.errors import ConfigurationError
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.identity import run_hash
 from asva_lightning.training.experiment import BriefParser, ExperimentCLI, ParsingCLI, Run
+from asva_lightning.training.option_check import check_options
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ def resolve(words: tuple[str, ...]) -> Resolved:
         What they mean.
 
     Raises:
-        ConfigurationError: Where `fit` would refuse them before it builds anything.
+        ConfigurationError: Where `fit` would refuse them before it builds a network, or parts that have no weights do
+            not go together.
     """
     with ExitStack() as held:
-        return _Resolver(["fit", *words], None, held).resolved
+        resolved = _Resolver(["fit", *words], None, held).resolved
+    check_options(resolved.config)
+    return resolved
 
 
 class _Parser(BriefParser):

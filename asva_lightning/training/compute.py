@@ -15,7 +15,8 @@ from asva_lightning.errors import ConfigurationError
 class Compute:
     """How the denoiser is computed. What it learns stays the same, up to the order of float sums.
 
-    `python benchmarks/denoiser.py` measures the ratios to the plain path. For bf16 or fp16, set ``trainer.precision``.
+    `python benchmarks/denoiser.py` measures each; its row ``shared`` is the plain path, and its ratios are to a network
+    that shares nothing. For bf16 or fp16, set ``trainer.precision``.
 
     Args:
         compile: Backend of ``torch.compile`` for the denoiser, as one graph: ``inductor`` (needs a C++ compiler, and

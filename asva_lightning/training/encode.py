@@ -90,6 +90,8 @@ def _encode(source: Dataset, output: Path, recipe: Mapping[str, Any], options: E
         workers=options.workers,
         part=options.part_of,
         settings=encoded.to_json(),
+        # Once shards are written, which clips they hold is settled: the files of those that are in them are gone.
+        retry_failures=not (unfinished / "result").exists(),
     )
     if options.part is not None:
         sys.stdout.write(

@@ -19,7 +19,7 @@ from asva_lightning.data.manifest import SampleRecord
 from asva_lightning.encoders import AudioEncoder, LatentCodec, to_floats
 from asva_lightning.errors import MediaError, ShardsError
 from asva_lightning.files import replace
-from asva_lightning.media import ClipFormat, read_frames, read_sound
+from asva_lightning.media import ClipFormat, read_frames, read_sound, sound_seconds
 from asva_lightning.media.container import Source, open_media
 from asva_lightning.media.decode import frame_seconds
 from asva_lightning.training.doctor.tree import instantiate
@@ -29,6 +29,9 @@ SoundType = Literal["int16", "float32"]
 
 FRAMES_AT_ONCE = 64
 """Frames that are in memory as pixels at a time."""
+
+MARGIN = 10.0
+"""So many seconds the sound of a sample may be longer than the manifest says; what follows belongs to no clip."""
 
 SOUNDS_AT_ONCE = 16
 """Stretches of sound that go through the audio encoder together."""
@@ -86,7 +89,8 @@ class EncodeClip:
     def _tensors(self, item: EncodeItem) -> dict[str, Tensor]:
         media = open_member(item.sample)
         times = frame_times(media)
-        waveform = read_sound(media, self.format.sample_rate)[: round(times[-1] * self.format.sample_rate)]
+        waveform = whole_sound(media, item.sample.seconds, self.format.sample_rate)
+        waveform = waveform[: round(times[-1] * self.format.sample_rate)]
         tensors = {
             "times": torch.tensor(times, dtype=torch.float64),
             "latents": self._latents(media, times[:-1], mirrored=item.split == "train"),
@@ -151,6 +155,24 @@ def frame_times(media: Source) -> list[float]:
                 times.append(frame.time - file.zero)
         before = frames[0] if len(frames) > 1 else None
         return [*times, times[-1] + frame_seconds(frames[-1], before, file.needed_picture())]
+
+
+def whole_sound(media: Source, seconds: float, sample_rate: int) -> Tensor:
+    """All sound of a file, unless it claims far more than there is: a damaged time stamp may mean days of silence.
+
+    Args:
+        media: The file.
+        seconds: How long it is, by the manifest; up to :data:`MARGIN` more are read.
+        sample_rate: Wanted samples a second.
+
+    Returns:
+        ``(samples,)``, float32.
+
+    Raises:
+        MediaError: If it cannot be read.
+    """
+    longest = seconds + MARGIN
+    return read_sound(media, sample_rate, seconds=longest if sound_seconds(media) > longest else None)
 
 
 def to_int16(waveform: Tensor) -> Tensor:

@@ -38,19 +38,20 @@ def is_trained(network: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in network.parameters())
 
 
-def check_encoded(data: Any, conditioner: Conditioner, digests: Mapping[str, str]) -> None:
+def check_encoded(data: Any, conditioner: Conditioner, digests: Mapping[str, str], hears: bool = True) -> None:
     """Refuse to train or evaluate on latents or tokens that other networks made than the recipe names.
 
     Args:
         data: The data module; one of another kind is not looked at.
         conditioner: The recipe's.
         digests: Digests of frozen weights, see :func:`asva_lightning.training.frozen_weights.digests_of_frozen`.
+        hears: Whether the network hears; if not, it does not matter what made the tokens of sounds.
 
     Raises:
         ConfigurationError: If they differ.
     """
     for encoded in data.encoded_shards() if isinstance(data, ClipDataModule) else ():
-        _check(encoded, conditioner, digests, audio=not data.encode_audio)
+        _check(encoded, conditioner, digests, audio=hears and not data.encode_audio)
 
 
 def _check(encoded: EncodedShards, conditioner: Conditioner, digests: Mapping[str, str], audio: bool) -> None:

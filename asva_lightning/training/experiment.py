@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf.errors import OmegaConfBaseException
 
 from asva_lightning.data.datamodule import ClipDataModule
+from asva_lightning.data.watchdog import explained_death
 from asva_lightning.errors import AsvaError, ConfigurationError, RunError
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.lock import RunLock
@@ -277,11 +278,18 @@ def run(args: list[str], preemption: Preemption | None = None) -> None:
 
     Raises:
         ConfigurationError: If a configuration file does not exist.
+        WorkFailed: If a worker that reads clips died.
         SystemExit: As jsonargparse does where a word or a key is unknown; with code 75 if asked to stop.
     """
     check_files(args)
-    with ExitStack() as held:
-        ExperimentCLI(args, preemption, held)
+    try:
+        with ExitStack() as held:
+            ExperimentCLI(args, preemption, held)
+    except RuntimeError as error:
+        death = explained_death(error)
+        if death is None:
+            raise
+        raise death from error
 
 
 def _refusal(error: BaseException) -> BaseException:

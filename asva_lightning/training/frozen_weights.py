@@ -12,25 +12,39 @@ from asva_lightning.encoders.components import components_of
 from asva_lightning.errors import WeightsError
 
 
-def digests_of_frozen(denoiser: AVSyncUNet, conditioner: Conditioner) -> dict[str, str]:
+def digests_of_frozen(denoiser: AVSyncUNet, conditioner: Conditioner, hears: bool = True) -> dict[str, str]:
     """A digest of the frozen weights of each network that has some, by the name of its component.
 
-    An encoder that the denoiser does not look at is left out: it may be one with random weights that is not trained.
+    What the denoiser does not look at is left out: it may have random weights that are not trained.
 
     To be called before a strategy spreads parameters over devices. It reads every frozen weight once, about a second
     for each GB.
+
+    Args:
+        denoiser: The network.
+        conditioner: Its codec and encoders.
+        hears: Whether any frame sees sound; if not, audio layers do not count either.
     """
-    looked_at = {"audio_encoder": denoiser.anatomy.audio, "text_encoder": denoiser.anatomy.text}
+    looked_at = {"audio_encoder": denoiser.anatomy.audio and hears, "text_encoder": denoiser.anatomy.text}
     networks = {"unet": denoiser, **components_of(conditioner)}
     networks = {name: network for name, network in networks.items() if looked_at.get(name, True)}
     modules = {name: network for name, network in networks.items() if isinstance(network, nn.Module)}
-    digests = {name: digest_of_frozen(module) for name, module in modules.items()}
+    digests = {name: digest_of_frozen(module, "" if hears else "_audio") for name, module in modules.items()}
     return {name: digest for name, digest in digests.items() if digest}
 
 
-def digest_of_frozen(network: nn.Module) -> str:
-    """A digest of the frozen weights of one network; empty if it has none."""
-    frozen = [(name, value) for name, value in network.named_parameters() if not value.requires_grad]
+def digest_of_frozen(network: nn.Module, without: str = "") -> str:
+    """A digest of the frozen weights of one network; empty if it has none.
+
+    Args:
+        network: The network.
+        without: Parameters with this in their names are left out; none if empty.
+    """
+    frozen = [
+        (name, value)
+        for name, value in network.named_parameters()
+        if not value.requires_grad and not (without and without in name)
+    ]
     return _digest(frozen) if frozen else ""
 
 

@@ -18,7 +18,12 @@ def register_interpolations() -> None:
 
 
 def class_texts(shards: str | Sequence[str]) -> Any:
-    """The class texts that the manifests of some shards name.
+    """The class texts of some shards: those of the samples of all splits, and those that ``dataset.json`` names.
+
+    The latter may be of classes that lost their last sample. They stay, since the list is part of what a run is.
+
+    Returns:
+        The texts, sorted.
 
     Raises:
         ConfigurationError: If the shards have no manifest.
@@ -30,4 +35,6 @@ def class_texts(shards: str | Sequence[str]) -> Any:
             f"{opened.shards[0]} has no manifest that names class texts. List them in the recipe in place of "
             "${class_texts:...}."
         )
-    return sorted({text for dataset in opened.datasets for text in dataset.description["texts"].values()})
+    texts = {text for dataset in opened.datasets for text in dataset.description.get("texts", {}).values()}
+    texts |= {sample.text for split in opened.splits for sample in opened.samples(split)}
+    return sorted(texts)

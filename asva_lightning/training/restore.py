@@ -69,7 +69,7 @@ def open_run_for_use(source: str | Path, which: Which = "ema") -> OpenedRun:
     if missing or unexpected:
         first = sorted(missing or unexpected)[0]
         raise WeightsError(f"{checkpoint} does not fit {run.config}: see tensor {first}. Was the configuration edited?")
-    compare_frozen(content.frozen, digests_of_frozen(task.denoiser, task.conditioner), str(checkpoint))
+    compare_frozen(content.frozen, digests_of_frozen(task.denoiser, task.conditioner, task.hears), str(checkpoint))
     task.load_state_dict(content.weights, strict=False)
     return OpenedRun(run, config, task.eval().requires_grad_(False), content.step, checkpoint)
 

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from asva_lightning.data.batch import ClipBatch
 from asva_lightning.data.randomness import Purpose, numpy_generator
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.evaluate import versions
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, log_mel
 from asva_lightning.metrics.sync_accuracy import CLIPS, SHIFT, WITHIN, SyncAccuracy, best_matches
@@ -38,6 +39,7 @@ class _Judged:
 
     key: str
     text: str
+    video: str
     best_video: int
     best_sound: int
 
@@ -52,8 +54,9 @@ class SyncTask(pl.LightningModule):
 
     The place of the long clip in its source is drawn by the data module, the flips here; both are derived from the
     seed and the clip's position in the stream. Set ``--data.flip 0``, as mirroring all windows of a clip alike adds
-    nothing. Batch normalisation sees the windows of one device, so the number of devices has an effect unless
-    ``--trainer.sync_batchnorm true``.
+    nothing. Set ``--data.evaluation_start middle``, so that the windows of validation and test lie in the middle of the
+    source. Batch normalisation sees the windows of one device, so the number of devices has an effect unless
+    ``--trainer.sync_batchnorm true``, which PyTorch offers on GPUs only and refuses elsewhere.
 
     Args:
         classifier: The network.
@@ -175,7 +178,7 @@ class SyncTask(pl.LightningModule):
             if real:
                 key = f"{batch.keys[number]} at {batch.starts[number]:g} s"
                 text = batch.texts[number] or batch.categories[number]
-                self._judged[position] = _Judged(key, text, *matches[number])
+                self._judged[position] = _Judged(key, text, batch.keys[number], *matches[number])
 
     def on_test_epoch_end(self) -> None:
         """Log the values over all clips, and write those of each into ``sync_accuracy.json`` of the run folder."""
@@ -210,8 +213,13 @@ class SyncTask(pl.LightningModule):
             "shifted clips": self.protocol.count,
             "seconds apart": shift,
             "right within places": within,
+            "seed": self.seed,
+            "frames": self.format.frames,
+            "fps": self.format.fps,
+            "size": f"{self.format.height}x{self.format.width}",
         }
-        return Results(values, {clip.key: clip.text for clip in judged}, facts)
+        texts, videos = ({clip.key: getattr(clip, name) for clip in judged} for name in ("text", "video"))
+        return Results(values, texts, facts, videos, versions=versions())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let a run continue with another number of accumulated batches."""

@@ -68,9 +68,7 @@ class AnimationTask(pl.LightningModule):
         init_from: str | None = None,
     ) -> None:
         super().__init__()
-        for name, share in (("audio_drop", audio_drop), ("text_drop", text_drop)):
-            if not 0 <= share < 1:
-                raise ConfigurationError(f"--model.{name} must be at least 0 and less than 1, not {share}.")
+        check_drops(audio_drop, text_drop)
         self.denoiser = denoiser
         self.conditioner = conditioner
         self.format = format
@@ -90,12 +88,27 @@ class AnimationTask(pl.LightningModule):
         self._frozen: dict[str, str] = {}
         self._loaded_step = 0
         self._lent = ExitStack()
-        _check(denoiser, conditioner, format)
+        self.hears = _check(denoiser, conditioner, format)
         self.sampling.make_scheduler(self.objective)  # what they cannot do together is told now, not after hours
         # What the network does not look at is not trained: its parameters would have no gradients, which DDP refuses.
         for part, looked_at in ((conditioner.audio, denoiser.anatomy.audio), (conditioner.text, denoiser.anatomy.text)):
             if not looked_at:
                 part.requires_grad_(False)
+        self._unheard: frozenset[str] = frozenset()
+        if denoiser.anatomy.audio and not self.hears:
+            self._unheard = self._freeze_hearing()
+
+    def _freeze_hearing(self) -> frozenset[str]:
+        """Freeze what frame windows without sound leave out; returns the names of what would be trained otherwise."""
+        ours = {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if name.startswith("conditioner.audio.") or (name.startswith("denoiser.") and "_audio" in name)
+        }
+        names = frozenset(name for name, parameter in ours.items() if parameter.requires_grad)
+        for parameter in ours.values():
+            parameter.requires_grad_(False)
+        return names
 
     @property
     def pipeline(self) -> AnimationPipeline:
@@ -109,8 +122,8 @@ class AnimationTask(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Take the digests of what is not trained, while this process still has all of it; prepare the denoiser."""
-        self._frozen = digests_of_frozen(self.denoiser, self.conditioner)
-        check_encoded(getattr(self.trainer, "datamodule", None), self.conditioner, self._frozen)
+        self._frozen = digests_of_frozen(self.denoiser, self.conditioner, self.hears)
+        check_encoded(getattr(self.trainer, "datamodule", None), self.conditioner, self._frozen, self.hears)
         self.compute.apply(self.denoiser, self.trainer.strategy)
         if stage == "fit" and self.init_from is not None and not self._begun():
             begin_with(self, self.init_from, self._frozen)
@@ -130,8 +143,8 @@ class AnimationTask(pl.LightningModule):
         generators = [torch_generator(self.seed, Purpose.TRAINING, position, self.device) for position in positions]
         draws = torch.tensor([self._draws(position) for position in positions])  # (b, 3) on the CPU
         timestep = (draws[:, 0] * self.objective.steps).long().to(self.device)
-        latents, conditions = self.conditioner(batch, generators)
-        null = self.conditioner.null(batch.waveform.shape[-1], latents.shape[2], self.device)
+        latents, conditions = self.conditioner(batch, generators, hear=self.hears)
+        null = self.conditioner.null(batch.waveform.shape[-1], latents.shape[2], self.device, hear=self.hears)
         conditions = drop(
             conditions,
             null,
@@ -169,7 +182,7 @@ class AnimationTask(pl.LightningModule):
         generators = [torch_generator(self.seed, Purpose.SAMPLING, position, self.device) for position in positions]
         # Multiples of the golden ratio fill the unit interval evenly, however many clips there are.
         levels = [int((0.5 + 0.6180339887 * position) % 1 * self.objective.steps) for position in positions]
-        latents, conditions = self.conditioner(batch)
+        latents, conditions = self.conditioner(batch, hear=self.hears)
         loss = self._loss(latents, generators, torch.tensor(levels, device=self.device), conditions)
         self.validation_loss.update(loss, batch.real.to(loss.device, loss.dtype))
         self.log(name, self.validation_loss, on_step=False, on_epoch=True, batch_size=len(batch))
@@ -242,7 +255,8 @@ class AnimationTask(pl.LightningModule):
         if self.average is not None and self.average.begun:
             checkpoint["average"] = self.average.state()
         checkpoint["frozen"] = self._frozen
-        frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+        # What is frozen as there is no sound stays: a later stage with sound may begin with it.
+        frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad} - self._unheard
         if "state_dict" in checkpoint:
             checkpoint["state_dict"] = {
                 name: tensor for name, tensor in checkpoint["state_dict"].items() if name not in frozen
@@ -263,14 +277,28 @@ class AnimationTask(pl.LightningModule):
             self._restored_average = None
 
 
-def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -> None:
+def check_drops(audio_drop: float, text_drop: float) -> None:
+    """Refuse shares of clips that are trained without their sound or text which are none.
+
+    Raises:
+        ConfigurationError: If one is not in [0, 1).
+    """
+    for name, share in (("audio_drop", audio_drop), ("text_drop", text_drop)):
+        if not 0 <= share < 1:
+            raise ConfigurationError(f"--model.{name} must be at least 0 and less than 1, not {share}.")
+
+
+def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -> bool:
     """Refuse parts that do not fit each other, and say which settings to change.
+
+    Returns:
+        Whether the network hears: it has audio layers, and its frames see audio tokens.
 
     Raises:
         ConfigurationError: If channels differ, the picture does not divide by the codec's factor, or a frame sees no
             audio token.
     """
-    conditioner.mask(format.frames, format.samples)
+    mask = conditioner.mask(format.frames, format.samples)
     conditioner.codec.latent_size(format.height, format.width)
     config: Any = denoiser.config
     for name, wanted, given, part in (
@@ -283,3 +311,4 @@ def _check(denoiser: AVSyncUNet, conditioner: Conditioner, format: ClipFormat) -
             raise ConfigurationError(
                 f"The denoiser has {name} {wanted}, but the {part} gives {given}. Make them equal."
             )
+    return mask is not None and denoiser.anatomy.audio

@@ -5,6 +5,7 @@ faint tone with one loud click, which begins at ``CLICK`` seconds after the firs
 """
 
 import struct
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +34,7 @@ def write_odd(
     late: float = 0.0,
     channel: int = 0,
     options: dict[str, str] | None = None,
+    subtitles: bool = False,
 ) -> Path:
     """Write a file.
 
@@ -46,7 +48,12 @@ def write_odd(
         late: By how many seconds everything is moved to later times.
         channel: The channel that holds the sound.
         options: Options of the picture's encoder.
+        subtitles: Whether a track of subtitles stands before all others.
     """
+    if subtitles:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = write_odd(Path(folder) / path.name, times, codecs, layout, pictures, sounds, late, channel, options)
+            return add_subtitles(plain, path)
     base = Fraction(1, 12_000)
     with av.open(str(path), "w") as container:
         videos, audios = [], []
@@ -76,6 +83,19 @@ def write_odd(
                 container.mux(audio.encode(frame))
             container.mux(audio.encode(None))
     return path
+
+
+def add_subtitles(path: Path, target: Path) -> Path:
+    """Copy a file, with a track of subtitles before those that it has."""
+    lines = path.with_suffix(".srt")
+    lines.write_text("1\n00:00:00,500 --> 00:00:02,500\na dog barks\n")
+    with av.open(str(path)) as media, av.open(str(lines)) as text, av.open(str(target), "w") as container:
+        copies = {track: container.add_stream_from_template(track) for track in (*text.streams, *media.streams)}
+        for packet in [*text.demux(), *media.demux()]:
+            if packet.size:  # the last ones are empty
+                packet.stream = copies[packet.stream]
+                container.mux(packet)
+    return target
 
 
 def turn(path: Path, quarter_turns: int) -> Path:

@@ -10,7 +10,16 @@ import pytest
 import webdataset
 from clip_files import CLASSES
 
-from asva_lightning.data import ClipSource, MadeClip, MediaFolder, SynthSync, SynthSyncSource, build, packing
+from asva_lightning.data import (
+    ClipSource,
+    MadeClip,
+    MediaFolder,
+    SynthSync,
+    SynthSyncSource,
+    build,
+    build_part,
+    packing,
+)
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.errors import ConfigurationError, ShardsError
 
@@ -157,6 +166,15 @@ def test_what_is_left_out_is_reported_once_for_each_reason(clip_folder, tmp_path
     assert [sample.key for sample in Dataset.open(tmp_path / "out").samples("train")] == keys[2:]
 
 
+def test_a_file_that_no_training_would_read_is_left_out(clip_folder, tmp_path, monkeypatch):
+    sizes = sorted(path.stat().st_size for path in (clip_folder / "videos").rglob("*.mp4"))
+    monkeypatch.setattr("asva_lightning.data.media_file.LARGEST", sizes[-2])
+    report = build(MediaFolder(str(clip_folder)), tmp_path / "out")
+    assert (report.exit_code, sum(report.counts.values())) == (1, 11)
+    message = "is 0.00 GiB large; training reads no file above 1 GiB. Encode it again, as with --height, or cut it"
+    assert report.left_out[0][1].startswith(message)
+
+
 def test_a_source_without_a_good_clip_leaves_nothing(clip_folder, tmp_path):
     with pytest.raises(ShardsError, match="No clip of 12 could be used, so nothing was written") as caught:
         build(MediaFolder(str(clip_folder), minimum_seconds=60), tmp_path / "out")
@@ -194,10 +212,11 @@ def test_a_stopped_build_goes_on_where_it_stopped(clip_folder, tmp_path, layout)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
 
 
-def test_a_build_that_stopped_while_it_wrote_leaves_no_trace_in_the_next(tmp_path, monkeypatch):
-    def stopped(*_):
-        raise KeyboardInterrupt
+def stopped(*_):
+    raise KeyboardInterrupt
 
+
+def test_a_build_that_stopped_while_it_wrote_leaves_no_trace_in_the_next(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(packing, "write_split", stopped)
         with pytest.raises(KeyboardInterrupt):
@@ -207,6 +226,67 @@ def test_a_build_that_stopped_while_it_wrote_leaves_no_trace_in_the_next(tmp_pat
     build(again, tmp_path / "out", "folder")
     assert again.made == []
     assert not list((tmp_path / "out").rglob("*.tar"))
+
+
+def test_packing_goes_on_behind_the_shards_that_are_whole(clip_folder, tmp_path, monkeypatch):
+    source, written = MediaFolder(str(clip_folder)), []
+    whole = build(source, tmp_path / "whole", samples_per_shard=3).output
+    write_tar = packing.write_tar
+
+    def until_the_third(shard, samples):
+        if len(written) == 2:
+            (shard.parent / f".{shard.stem}.killed.tmp.tar").write_bytes(b"half")  # as a killed process leaves it
+            raise KeyboardInterrupt
+        noted(shard, samples)
+
+    def noted(shard, samples):
+        written.append(shard.name)
+        write_tar(shard, samples)
+
+    monkeypatch.setattr(packing, "write_tar", until_the_third)
+    with pytest.raises(KeyboardInterrupt, match=r"shards of .*out: 2 of 4, 0 failed\. The same command continues\."):
+        build(source, tmp_path / "out", samples_per_shard=3)
+    monkeypatch.setattr(packing, "write_tar", noted)
+    build(source, tmp_path / "out", samples_per_shard=3)
+    assert written == ["train-000000.tar", "train-000001.tar", "train-000002.tar", "test-000000.tar"]
+    same = contents(tmp_path / "out") == contents(whole)
+    assert same, "not compared in the assertion: a difference of megabytes takes hours to explain"
+
+
+def test_whole_shards_of_another_size_are_not_kept(clip_folder, tmp_path, monkeypatch):
+    source = MediaFolder(str(clip_folder))
+    with monkeypatch.context() as patched:
+        patched.setattr(packing, "write_split", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build(source, tmp_path / "out", samples_per_shard=3)
+    build(source, tmp_path / "out", samples_per_shard=9)
+    samples = Dataset.open(tmp_path / "out").samples("train")
+    assert {sample.shard for sample in samples} == {"train-000000.tar"}
+    assert len(list((tmp_path / "out").glob("*.tar"))) == 2
+    assert (
+        media_of(tmp_path / "out")["train", samples[8].key]
+        == (clip_folder / "videos" / (clip_folder / "train.txt").read_text().split()[8]).read_bytes()
+    )
+
+
+@pytest.mark.parametrize("layout", ["shards", "folder"])
+def test_a_clip_that_failed_is_tried_again_at_the_next_start(clip_folder, tmp_path, layout):
+    folder = Path(shutil.copytree(clip_folder, tmp_path / "clips"))
+    source = MediaFolder(str(folder))
+    whole = build(source, tmp_path / "whole", layout).output
+    first = folder / "videos" / source.items()[0].origin
+    good = first.read_bytes()
+    first.write_bytes(b"")  # as on a disk that is out of order for a while
+    build_part(source, tmp_path / "out", (1, 2))
+    with pytest.raises(KeyboardInterrupt):
+        build(Interrupted(source, stop=3), tmp_path / "out", layout)
+    first.write_bytes(good)
+    again = Interrupted(source)
+    report = build(again, tmp_path / "out", layout)
+    assert source.items()[0].key in again.made
+    assert report.left_out == []
+    same = contents(tmp_path / "out") == contents(whole)
+    assert same, "not compared in the assertion: a difference of megabytes takes hours to explain"
 
 
 def test_a_stopped_build_of_another_source_is_not_continued(tmp_path):
@@ -229,7 +309,8 @@ def test_a_stopped_build_may_be_continued_from_another_folder(tmp_path, clip_fol
     assert len(media_of(tmp_path / "a" / "out")) == 12
 
 
-def test_two_workers_make_the_same_bytes_as_one(clip_folder, tmp_path):
+def test_two_workers_make_the_same_bytes_as_one(clip_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "WORTH_A_PROCESS", 1)
     alone = build(MediaFolder(str(clip_folder)), tmp_path / "alone").output
     together = build(MediaFolder(str(clip_folder)), tmp_path / "together", workers=2).output
     same = contents(alone) == contents(together)

@@ -163,3 +163,12 @@ def test_a_bad_fixed_clip_is_replaced_by_the_next_which_does_not_count(copied_sh
     assert [bad.key for bad in clip.bad] == [clips.samples[2].key]
     spoil(copied_shards, clips.samples)
     assert isinstance(clips[0], NoGoodClip)
+
+
+@pytest.mark.parametrize("count", [3, MAX_ATTEMPTS + 1])
+def test_the_substitute_of_a_bad_video_is_the_next_video(copied_shards, count):
+    clips = fixed_clips(copied_shards, count)
+    spoil(copied_shards, clips.samples[:1])
+    clip = clips[1]
+    assert same(clip, clips[count + 1])
+    assert [bad.key for bad in clip.bad] == [clips.samples[0].key]

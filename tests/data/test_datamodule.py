@@ -55,6 +55,18 @@ def test_other_numbers_of_clips_may_be_asked_for(shards):
     assert len(module.fixed_clips("validate", clips_per_sample=1)) == 3
 
 
+def test_the_one_clip_of_a_sample_may_lie_in_its_middle(shards):
+    module = data(shards, batch_size=1, evaluation_start="middle")
+    middles = [(sample.seconds - FORMAT.seconds) / 2 for sample in Dataset.open(shards).samples("test")]
+    assert min(middles) > 0
+    for loader in (module.val_dataloader(), module.test_dataloader(), module.predict_dataloader()):
+        assert torch.cat([batch.starts for batch in loader]).tolist() == pytest.approx(middles)
+    assert module.fixed_clips("test")[0].start == 0
+    assert next(iter(data(shards, batch_size=1, evaluation_start="beginning").test_dataloader())).starts.tolist() == [0]
+    with pytest.raises(ConfigurationError, match=r"the one clip of a sample, but --data\.clips_per_sample is 2"):
+        data(shards, clips_per_sample=2, evaluation_start="middle")
+
+
 def test_validation_takes_its_split_or_else_the_test_split(shards, synth_shards):
     def keys(folder, **options):
         return {key for batch in data(folder, **options).val_dataloader() for key in batch.keys}

@@ -9,7 +9,7 @@ import torch
 from exact_clips import write_exact_clip
 
 from asva_lightning.data.encoded_clip import nearest_frames
-from asva_lightning.data.stored_tensor import StoredTensor, fault_of
+from asva_lightning.data.stored_tensor import StoredTensor, fault_of, fault_of_sample
 from asva_lightning.errors import MediaError
 from asva_lightning.media import read_frames
 from asva_lightning.training.encode_clip import frame_times
@@ -72,6 +72,15 @@ def test_a_shard_that_is_cut_off_or_gone_is_a_bad_clip(values, tmp_path):
         stored.stretch(str(tmp_path / "gone.tar"), 1, 1)
 
 
+def test_rows_of_the_next_tensor_and_gigantic_ones_are_never_read(values):
+    _, path, stored = values
+    for first, count in ((4, 7), (-1, 2), (11, 1)):
+        with pytest.raises(MediaError, match=rf"rows {first} to {first + count} were asked for, but the tensor has 10"):
+            stored.stretch(str(path), first, count, depth=2)
+    with pytest.raises(MediaError, match="a part of a tensor is 4.0 GiB large, more than 1 GiB"):
+        StoredTensor("F32", (2**30,), 0).stretch(str(path), 0, 2**30)
+
+
 @pytest.mark.parametrize(
     ("described", "fault"),
     [
@@ -82,6 +91,9 @@ def test_a_shard_that_is_cut_off_or_gone_is_a_bad_clip(values, tmp_path):
         ({"dtype": "F32", "shape": 2, "offset": 50}, "describes no tensor as x"),
         ({"dtype": "F32", "shape": [-2], "offset": 50}, "describes no tensor as x"),
         ({"dtype": "F32", "shape": [2]}, "describes no tensor as x"),
+        ({"dtype": ["F32"], "shape": [2], "offset": 50}, "describes no tensor as x"),
+        ({"dtype": "F32", "shape": [0, 10**400], "offset": 50}, "describes no tensor as x"),
+        ({"dtype": "F32", "shape": [10**400], "offset": 50}, "places the tensor x outside its sample"),
         ("F32", "describes no tensor as x"),
     ],
 )
@@ -89,3 +101,39 @@ def test_a_wrong_place_in_the_manifest_is_found(described, fault):
     found = fault_of("x", described, begin=50, size=50)
     assert found.startswith(fault)
     assert bool(found) == bool(fault)
+
+
+WHOLE = {
+    "times": ("F64", [4]),
+    "latents": ("F16", [2, 3, 1, 4, 2, 2]),
+    "waveform": ("I16", [9]),
+    "audio": ("F32", [1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, ""),
+        ({"latents": None}, "lacks the tensor latents"),
+        ({"audio": None}, "lacks the tensor audio"),
+        ({"times": ("F64", [5])}, "has 5 times for the latents of 3 frames, not 4"),
+        ({"times": ("F32", [4])}, "describes times as F32 of shape (4,), not as F64 of 1 dimension"),
+        (
+            {"latents": ("F16", [2, 3, 4, 2, 2])},
+            "describes latents as F16 of shape (2, 3, 4, 2, 2), not as F16 or F32 of 6",
+        ),
+        ({"latents": ("F16", [3, 3, 1, 4, 2, 2])}, "describes latents of 3 flips and 1 parts, not of 1 or 2"),
+        ({"waveform": ("F16", [9])}, "describes waveform as F16"),
+        ({"audio": ("F32", [1, 2])}, "describes audio as F32 of shape (1, 2), not as F16 or F32 of 3 dimensions"),
+        ({"waveform": ("I16", [9000])}, "places the tensor waveform outside its sample"),
+    ],
+)
+def test_the_tensors_of_a_sample_must_be_whole_and_fit_each_other(changes, fault):
+    kept = {name: form for name, form in (WHOLE | changes).items() if form is not None}
+    described = {name: {"dtype": dtype, "shape": shape, "offset": 512} for name, (dtype, shape) in kept.items()}
+    found = fault_of_sample(described, 512, 512, audio=True)
+    assert found.startswith(fault)
+    assert bool(found) == bool(fault)
+    if "audio" not in kept:
+        assert not fault_of_sample(described, 512, 512, audio=False)

@@ -1,5 +1,6 @@
 """Fingerprints: the same recording is known again, and another one is not taken for it."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -113,3 +114,16 @@ def test_many_clips_are_compared_block_by_block(monkeypatch):
     monkeypatch.setattr("asva_lightning.data.duplicates._BLOCK", 5)
     assert same_pictures(clips, bits=63) == whole
     assert len(whole) == 15
+
+
+def test_memory_grows_no_faster_than_the_number_of_pictures(monkeypatch):
+    monkeypatch.setattr("asva_lightning.data.duplicates._BLOCK", 512)
+    random = np.random.default_rng(0)
+    clips = [Fingerprint(random.random((16, 63)) < 0.5, np.zeros(0, np.int64)) for _ in range(500)]
+    tracemalloc.start()
+    try:
+        assert same_pictures(clips) == {}
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 512 * 8000 * 4, "less than one block of rows by all columns"

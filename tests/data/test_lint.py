@@ -84,6 +84,7 @@ def test_one_changed_bit_is_found(copied_shards, capsys):
     [
         ("../../etc/passwd", r"has members that are no <category>/<name>.<ending>: '../../etc/passwd'"),
         ("/etc/passwd", "has members that are no <category>/<name>.<ending>: '/etc/passwd'"),
+        ("dog/1.x/y.mp4", r"has members that are no <category>/<name>.<ending>: 'dog/1.x/y.mp4'"),
         ("dog/\udcff.mp4", r"has members that are no <category>/<name>.<ending>: 'dog/\udcff.mp4'"),
     ],
 )
@@ -107,6 +108,18 @@ def test_tars_that_are_not_as_the_manifest_says_are_found(copied_shards, capsys)
     assert " not where the manifest says" in told
     assert "train-000002.tar: is no whole tar" in told
     assert told.count("the shard ends before this sample does; it is truncated") == 3
+
+
+def test_headers_that_lie_are_found(copied_shards, capsys):
+    sparse, negative = tarfile.TarInfo("dog/1.mp4"), tarfile.TarInfo("dog/1.mp4")
+    sparse.pax_headers, negative.size = {"GNU.sparse.map": "x"}, -1024
+    with tarfile.open(copied_shards / "test-000000.tar", "a") as archive:
+        archive.addfile(sparse)
+    (copied_shards / "train-000000.tar").write_bytes(negative.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    lint(copied_shards, code=1)
+    told = capsys.readouterr().out
+    assert "test-000000.tar: is no whole tar: invalid literal for int()" in told
+    assert "train-000000.tar: is no whole tar: 'dog/1.mp4' has a negative size" in told
 
 
 def test_copies_within_and_across_splits_are_found(clip_folder, tmp_path, capsys):
@@ -169,8 +182,8 @@ def test_an_interrupted_start_is_continued(shards, tmp_path, monkeypatch, capsys
     inspect = lint_module.inspect
     report = tmp_path / "lint.json"
     monkeypatch.setattr(sys.modules["asva_lightning.data.lint"], "inspect", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        lint(shards, f"--report={report}")
+    lint(shards, f"--report={report}", code=130)
+    assert "interrupted: samples: 5 of 12, 0 failed. The same command continues.\n" in capsys.readouterr().err
     assert not report.exists()
     monkeypatch.setattr(lint_module, "inspect", lambda item: looked.append(item.name) or inspect(item))
     lint(shards, f"--report={report}")

@@ -5,8 +5,8 @@ import torch
 from shard_helpers import FORMAT, first, same, spoil, training_clips
 
 import asva_lightning.data.clips as clips_module
-from asva_lightning.data.clips import ClipReader, FixedClips
-from asva_lightning.data.loader import FixedLoader, Reading, TrainingLoader
+from asva_lightning.data.clips import ClipReader, FixedClips, NoGoodClip
+from asva_lightning.data.loader import FixedLoader, Reading, TrainingLoader, good_batch
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.data.order import FixedSampler
 from asva_lightning.errors import TooManyBadClips
@@ -126,3 +126,10 @@ def test_a_fixed_list_is_read_once_by_all_ranks_together(shards, ranks, workers)
         if counts
     ]
     assert sorted(real) == [(number, sample.key) for number, sample in enumerate(clips.samples)]
+
+
+def test_a_place_whose_clips_are_all_in_quarantine_is_an_error_that_says_so():
+    with pytest.raises(
+        TooManyBadClips, match=r"all that were tried for it are in quarantine. Shorten .*--data\.quarant"
+    ):
+        good_batch(NoGoodClip(()))

@@ -10,15 +10,22 @@ from asva_lightning.errors import ShardsError
 SAMPLE = SampleRecord("dog/1", "train-000000.tar", "mp4", 512, 9, "dog barking", "dog", 2.5, 29.97, {"onsets": [0.5]})
 
 
+DESCRIBED = '{"layout": "asva-shards/1", "made_from": {}, '
+
+
 def line(**changes) -> str:
     """A line of a manifest, with changes."""
     kept = {name: value for name, value in vars(SAMPLE).items() if name != "folder"}
     return json.dumps(kept | {"key": "dog/2"} | changes)
 
 
+def count(folder, samples) -> None:
+    write_description(folder, {"made_from": {"source": "test"}, "splits": {"train": samples}})
+
+
 @pytest.fixture
 def folder(tmp_path):
-    write_description(tmp_path, {"made_from": {"source": "test"}, "splits": {"train": 1}})
+    count(tmp_path, 1)
     write_split(tmp_path, "train", [SAMPLE])
     (tmp_path / "train-000000.tar").write_bytes(b"")
     return tmp_path
@@ -33,6 +40,7 @@ def test_samples_are_read_as_they_were_written(folder):
 def test_texts_may_hold_any_character(folder):
     odd = SampleRecord("dog/2", "train-000000.tar", "mp4", 0, 0, "bark\u2028\u0085 \u00e9\n", "dog", 2.0, 25.0)
     write_split(folder, "train", [odd, SAMPLE])
+    count(folder, 2)
     assert Dataset.open(folder).samples("train") == [odd, SAMPLE]
 
 
@@ -50,6 +58,10 @@ def test_missing_shards_say_how_to_make_them(tmp_path):
         ("[]", "holds no JSON object"),
         ('{"splits": {}}', "is of layout None, not 'asva-shards/1'"),
         ('{"layout": "asva-shards/1", "splits": []}', "has no made_from and no splits"),
+        ("[" * 100_000, "is damaged: maximum recursion depth"),
+        ('{"layout": ' + "1" * 5000, "is damaged: Exceeds the limit"),
+        (DESCRIBED + '"splits": {"../x": 1}}', r"names a split outside its folder: '\.\./x'"),
+        (DESCRIBED + '"splits": {}, "texts": ["dog"]}', "is damaged: `texts` is no object of texts"),
     ],
 )
 def test_a_damaged_description_is_refused(folder, content, message):
@@ -71,6 +83,11 @@ def test_a_damaged_description_is_refused(folder, content, message):
         (line(size=True), "line 2 is not a sample: size is True"),
         (line(extra=[]), "line 2 is not a sample: extra is"),
         (line(seconds=float("nan")), "line 2 is not a sample: seconds nan"),
+        (line(fps=10**400), "line 2 is not a sample: seconds 2.5, fps 1000"),
+        ("[" * 100_000, "line 2 is not a sample: maximum recursion depth"),
+        ('{"size": ' + "1" * 5000, "line 2 is not a sample: Exceeds the limit"),
+        (line(size=2**63), "line 2 places its media at byte 512, 9223372036854775808 bytes long"),
+        (line(tensors={"times": {}}), "line 2 names tensors, but dataset.json has no entry `encoded`"),
         (line(offset=-1), "line 2 places its media at byte -1, 9 bytes long"),
         (line(key="dog/../../x"), r"line 2 has the key 'dog/../../x', which is not <category>/<name> without dots"),
         (line(key="/dog"), "line 2 has the key '/dog', which is not"),
@@ -82,6 +99,29 @@ def test_a_damaged_description_is_refused(folder, content, message):
 def test_a_damaged_line_is_refused(folder, written, message):
     with (folder / "train.jsonl").open("a") as file:
         file.write(written + "\n")
+    with pytest.raises(ShardsError, match=message):
+        Dataset.open(folder).samples("train")
+
+
+@pytest.mark.parametrize("samples", [2, 0, "1", None])
+def test_another_number_of_samples_than_counted_is_refused(folder, samples):
+    count(folder, samples)
+    message = rf"train\.jsonl names 1 samples, but dataset\.json counts {samples!r}: one of them was changed, or copied"
+    with pytest.raises(ShardsError, match=message):
+        Dataset.open(folder).samples("train")
+
+
+@pytest.mark.parametrize(
+    ("audio_step", "lacking"),
+    [
+        (None, "times and the tensor latents and the tensor waveform"),
+        (0.5, "times and the tensor latents and the tensor waveform and the tensor audio"),
+    ],
+)
+def test_a_sample_without_its_tensors_is_refused(folder, audio_step, lacking):
+    about = {"made_from": {}, "splits": {"train": 1}, "encoded": {"audio_step": audio_step}}
+    write_description(folder, about)
+    message = rf"train\.jsonl, line 1 lacks the tensor {lacking}\. Encode the shards again"
     with pytest.raises(ShardsError, match=message):
         Dataset.open(folder).samples("train")
 

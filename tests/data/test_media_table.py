@@ -152,3 +152,20 @@ def test_a_parquet_table_is_read(tmp_path):
     (tmp_path / "clips.parquet").write_bytes(b"no table")
     with pytest.raises(ShardsError, match="is no Parquet table"):
         MediaTable(str(tmp_path / "clips.parquet")).items()
+
+
+def test_captions_are_kept_with_their_clips(write, clip_folder, tmp_path):
+    files = sorted((clip_folder / "videos" / "hammering").iterdir())[:3]
+    rows = [
+        {"path": file.name, "text": text, "category": category, "split": split}
+        for file, text, category, split in zip(
+            files, ("a hammer", "an anvil", "a bell"), ("hammer", "hammer", "bell"), ("train", "test", "train")
+        )
+    ]
+    dataset = Dataset.open(build(MediaTable(write(rows), str(files[0].parent)), tmp_path / "out").output)
+    assert [sample.text for split in ("train", "test") for sample in dataset.samples(split)] == [
+        "a hammer",
+        "a bell",
+        "an anvil",
+    ]
+    assert dataset.description["texts"] == {"bell": "a bell"}  # none where one would stand for several

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fit_helpers import fit
 from shard_helpers import FORMAT, first, same, training_clips
 from web_server import serve
 
@@ -98,11 +99,32 @@ def test_tars_without_a_manifest_train_with_one_warning(bare, shards, caplog):
     assert len(list(module.val_dataloader())) == 1
 
 
-def test_evaluation_needs_a_manifest(bare):
+def test_evaluation_needs_a_manifest_and_training_does_without(bare, caplog):
     module = ClipDataModule(bare, FORMAT, workers=0)
     module.setup("fit")
-    with pytest.raises(ConfigurationError, match=r"has no manifest.*Set --data\.evaluation_shards to a folder made by"):
-        module.val_dataloader()
+    assert module.val_dataloader() == []
+    assert caplog.text.count("Set --data.evaluation_shards to shards that have a validation or test split") == 1
+    for stage in ("validate", "test"):
+        with pytest.raises(
+            ConfigurationError, match=r"has no manifest.*Set --data\.evaluation_shards to a folder made"
+        ):
+            module.setup(stage)
+
+
+def test_some_tars_of_a_folder_train_without_the_others_and_without_validation(copied_shards, tmp_path, caplog):
+    for unnamed in ("train-000002.tar", "test-000000.tar"):
+        (copied_shards / unnamed).unlink()
+    pattern = f"{copied_shards}/train-{{000000..000001}}.tar"
+    task = fit(pattern, tmp_path / "run", steps=3)
+    assert len(task.trained) == 3
+    assert not task.validated
+    assert caplog.text.count("--data.evaluation_shards") == 1
+    assert "validation and callbacks that need such clips are left out" in caplog.text
+    message = r"has no split 'test', only train\. Set --data\.evaluation_shards to shards that have it"
+    with pytest.raises(ShardsError, match=message):
+        ClipDataModule(pattern, FORMAT, workers=0).setup("validate")
+    with pytest.raises(ShardsError, match=r"train-000002\.tar is missing"):
+        open_shards(f"{copied_shards}/train-{{000000..000002}}.tar").samples("train")
 
 
 def test_what_does_not_fit_together_is_refused(bare, shards, tmp_path):

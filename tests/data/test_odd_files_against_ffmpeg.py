@@ -34,7 +34,7 @@ def frames(path: Path, kind: str) -> list[tuple[float, float]]:
     """When each frame of a track begins, on the file's own clock, and for how long it lasts (0 where untold)."""
     names = "frame=stream_index,media_type,best_effort_timestamp_time,pkt_duration_time,duration_time"  # last: newer
     found = json.loads(run("ffprobe", "-v", "error", "-show_entries", names, "-of", "json", str(path)))["frames"]
-    found = [frame for frame in found if frame["media_type"] == kind]
+    found = [frame for frame in found if frame.get("media_type") == kind]  # subtitles have none
     track = min(frame["stream_index"] for frame in found)
     return [
         (

@@ -10,7 +10,7 @@ from shard_helpers import FORMAT, first, same, spoil
 
 from asva_lightning.data import ClipDataModule
 from asva_lightning.data.manifest import Dataset
-from asva_lightning.data.quarantine import Quarantine
+from asva_lightning.data.quarantine import Quarantine, _place
 from asva_lightning.errors import ConfigurationError
 
 
@@ -51,13 +51,17 @@ def test_a_later_run_opens_none_of_them_and_sees_the_same_clips(spoiled, caplog)
         assert not any(batch.bad for batch in other)
 
 
-def test_a_data_set_may_be_moved_as_a_whole(spoiled, tmp_path):
+def test_a_data_set_may_be_moved_as_a_whole_but_not_renamed(spoiled, tmp_path, caplog):
     shards, listed = spoiled
     moved = shutil.copytree(shards, tmp_path / "elsewhere" / shards.name)
     quarantine = Quarantine.read(listed)
     assert quarantine.count(Dataset.open(moved).samples("train")) == 2
     renamed = shutil.copytree(shards, tmp_path / "another")
-    assert quarantine.count(Dataset.open(renamed).samples("train")) == 0
+    assert not caplog.records
+    for split in ("train", "test"):
+        assert quarantine.count(Dataset.open(renamed).samples(split)) == 0
+    (record,) = caplog.records
+    assert "names clips of copied, but none of another. A clip is known by its key, and the" in record.getMessage()
 
 
 def test_most_of_a_data_set_may_be_in_quarantine(shards, tmp_path):
@@ -90,3 +94,26 @@ def test_wrong_lists_are_refused(shards, tmp_path):
     (tmp_path / "list.jsonl").write_text('{"key": "dog/1"}\n')
     with pytest.raises(ConfigurationError, match=r"list\.jsonl, entry 1 names no clip: it needs the texts 'shard' and"):
         data(shards, quarantine=str(tmp_path / "list.jsonl")).setup("fit")
+    (tmp_path / "list.jsonl").write_text("shard,key\na.tar,dog/1\n")
+    with pytest.raises(
+        ConfigurationError, match=r"list\.jsonl is no quarantine list: 2 of its 2 lines are no JSON obj"
+    ):
+        data(shards, quarantine=str(tmp_path / "list.jsonl")).setup("fit")
+
+
+def test_a_list_may_have_a_torn_line_or_nothing(tmp_path):
+    listed = tmp_path / "list.jsonl"
+    listed.write_text('{"shard": "clips/a.tar", "key": "dog/1"}\n{"shard": "clips/a')
+    assert Quarantine.read(listed).holds("clips/a.tar", "dog/1")
+    listed.write_text("\n")
+    assert Quarantine.read(listed) == Quarantine()
+
+
+def test_keys_that_a_shard_lacks_are_warned_of(shards, caplog):
+    samples = Dataset.open(shards).samples("train")
+    quarantine = Quarantine(frozenset({(_place(samples[0].address), key) for key in (samples[0].key, "dog/none")}))
+    assert quarantine.count(samples) == 1
+    (record,) = caplog.records
+    assert (
+        "names 1 clips that their shards do not hold, or that are too short, such as dog/none." in record.getMessage()
+    )

@@ -124,7 +124,9 @@ def test_a_recipe_says_what_it_is(recipe):
     text = recipe.read_text(encoding="utf-8")
     assert text.startswith("# ")
     words = ("Build:", "Expect:", "Then:")
-    own = words if recipe.name == "synthsync.yaml" else ("Source:", "Licence:", "Put:", *words)
+    own = (
+        ("Source:", "Licence:", *words) if recipe.name == "synthsync.yaml" else ("Source:", "Licence:", "Put:", *words)
+    )
     assert [word for word in own if f"\n# {word}" not in text] == []
     for place in re.findall(r"data/\w+", json.dumps(yaml.safe_load(text))):
         assert place in text.partition("class_path")[0]

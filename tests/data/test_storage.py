@@ -1,13 +1,16 @@
 """Bytes of files: on disk, in memory and behind web servers, good ones and bad ones."""
 
+import io
 import logging
+import tarfile
 
 import fsspec
 import pytest
 from web_server import serve
 
-import asva_lightning.data.storage as storage
-from asva_lightning.data.storage import expand, missing, open_file, read_bytes
+import asva_lightning.data.remote as remote
+from asva_lightning.data.storage import exists, expand, missing, open_file, read_bytes, read_text
+from asva_lightning.data.streaming import tar_samples
 from asva_lightning.errors import ConfigurationError, ShardsError
 
 CONTENT = bytes(range(200))
@@ -29,7 +32,7 @@ def address(request, tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(storage, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(remote, "PAUSES", (0.01, 0.01))
 
 
 def test_a_part_of_a_file_is_read_whatever_serves_it(address):
@@ -111,3 +114,70 @@ def test_a_missing_package_is_named(scheme, package, monkeypatch):
         ConfigurationError, match=rf"^{scheme}://bucket/clips needs another package: pip install {package}"
     ):
         expand(f"{scheme}://bucket/clips")
+
+
+@pytest.fixture
+def tar(tmp_path):
+    """A tar with one sample, in a folder."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, content in (("dog/1.json", b"{}"), ("dog/1.mp4", CONTENT * 5000)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return tmp_path
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("trouble", [{"failures": 2}, {"cuts": 2}], ids=["refused", "cut"])
+def test_a_hiccup_while_a_bare_shard_is_read_loses_nothing(tar, ranges, trouble, caplog):
+    with serve(tar, ranges=ranges, **trouble) as (root, _):
+        (sample,) = tar_samples(f"{root}/a.tar")
+    assert sample["mp4"] == CONTENT * 5000
+    assert "trying again in 0.01 s" in caplog.text
+
+
+def test_a_server_that_stays_broken_is_an_error_of_the_system_also_within_a_file(tar):
+    with serve(tar, cuts=99) as (root, _), open_file(f"{root}/a.tar") as file:
+        with pytest.raises(OSError, match=r"a\.tar cannot be read: "):
+            file.read()
+        (fault,) = tar_samples(f"{root}/a.tar")
+    assert "the shard cannot be read any further" in fault.reason
+
+
+def test_a_server_that_fails_is_not_taken_for_one_without_the_file(tar):
+    with serve(tar, failures=2) as (root, _):
+        assert exists(f"{root}/a.tar")
+        assert not exists(f"{root}/b.tar")
+    with serve(tar, failures=99) as (root, _):
+        with pytest.raises(ShardsError, match=r"a\.tar cannot be read: 503.*Check the address and the connection"):
+            exists(f"{root}/a.tar")
+        with pytest.raises(OSError, match="cannot be read: 503"):
+            open_file(f"{root}/a.tar")
+
+
+def test_what_a_web_server_refuses_is_not_asked_for_again(tar, caplog):
+    with serve(tar, failures=99, error=403) as (root, requests):
+        assert not exists(f"{root}/a.tar")
+        assert "It is taken to be missing" in caplog.text
+        with pytest.raises(ShardsError, match=r"a\.tar cannot be read: 403.*Check the address, and that this machine"):
+            read_text(f"{root}/a.tar")
+    assert len(requests) == 2
+
+
+def test_what_a_disk_refuses_is_an_error_that_says_what_to_do(tmp_path):
+    with pytest.raises(ShardsError, match="is not there|No such file.*Correct the address in --data.shards"):
+        read_text(str(tmp_path / "none.jsonl"))
+    with pytest.raises(ShardsError, match="cannot be read: Is a directory"):
+        read_text(str(tmp_path))
+
+
+def test_missing_credentials_are_an_error_that_says_where_they_come_from(monkeypatch, tmp_path):
+    pytest.importorskip("s3fs", reason="s3:// needs s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"endpoint_url": "http://127.0.0.1:9"})
+    with pytest.raises(ShardsError, match="Check the address, and that this machine may read there.*aws configure"):
+        exists("s3://bucket/clips/dataset.json")

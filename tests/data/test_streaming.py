@@ -14,8 +14,9 @@ import asva_lightning.data.streaming as streaming
 from asva_lightning.data.batch import BadClip
 from asva_lightning.data.loader import Reading, TrainingLoader
 from asva_lightning.data.manifest import Dataset
+from asva_lightning.data.quarantine import Quarantine, _place
 from asva_lightning.data.streaming import StreamedClips, tar_samples
-from asva_lightning.errors import ShardsError, TooManyBadClips
+from asva_lightning.errors import ConfigurationError, ShardsError, TooManyBadClips
 
 ABOUT = {"text": "dog barking", "category": "dog"}
 
@@ -110,9 +111,21 @@ WRONG = {
     "no category": ([("x.mp4", b"x")], "x.mp4", "its name is not <category>/<name>"),
     "no UTF-8": ([("dog/\udcff.mp4", b"x")], "dog/?.mp4", "its name is no UTF-8"),
     "twice": ([("dog/1.mp4", None), ("dog/1.mp4", None)], "dog/1.mp4", "the tar has this name twice"),
+    "a folder behind the dot": ([("dog/1.x/y.mp4", None)], "dog/1.x/y.mp4", "its name is not <category>/<name>"),
+    "twice but for the case of the ending": (
+        [("dog/1.mp4", None), ("dog/1.MP4", None)],
+        "dog/1.MP4",
+        "the tar has this name twice",
+    ),
     "no media": ([("dog/7.json", b"{}")], "dog/7", "has no media file"),
     "no JSON": ([("dog/7.json", b"{"), ("dog/7.mp4", None)], "dog/7", "its text cannot be read"),
     "JSON of another kind": ([("dog/7.json", b"[1]"), ("dog/7.mp4", None)], "dog/7", "its JSON is no object"),
+    "JSON too deep": ([("dog/7.json", b"[" * 100_000), ("dog/7.mp4", None)], "dog/7", "its text cannot be read"),
+    "JSON with a long number": (
+        [("dog/7.json", b'{"text": ' + b"1" * 5000 + b"}"), ("dog/7.mp4", None)],
+        "dog/7",
+        "its text cannot be read",
+    ),
     "no text": ([("dog/7.json", b'{"text": 3}'), ("dog/7.mp4", None)], "dog/7", "text and category of its JSON"),
     "no clip": ([("dog/7.mp4", b"nothing that FFmpeg knows")], "dog/7", "cannot be read"),
 }
@@ -157,6 +170,35 @@ def test_a_truncated_tar_gives_what_is_left(tmp_path, shards):
     reasons = [sample.reason for sample in samples if isinstance(sample, BadClip)]
     assert good == [Dataset.open(shards).samples("train")[0].key]
     assert any("the shard cannot be read any further: unexpected end of data" in reason for reason in reasons)
+
+
+def test_a_header_that_cannot_be_understood_ends_a_tar(tmp_path, media):
+    shard = write_tar(tmp_path / "a.tar", [("dog/1.mp4", media)])
+    sparse = tarfile.TarInfo("dog/2.mp4")
+    sparse.pax_headers = {"GNU.sparse.map": "x"}
+    with tarfile.open(shard, "a") as archive:
+        archive.addfile(sparse)
+    bad, good = tar_samples(shard)  # the good one is whole only where the tar ends
+    assert good["__key__"] == "dog/1"
+    assert bad.reason.startswith("the shard cannot be read any further: invalid literal for int()")
+
+
+def test_samples_in_quarantine_never_stop_a_stream_silently(shards):
+    samples = Dataset.open(shards).samples("train")
+    names = [(sample.address, sample.key) for sample in samples]
+
+    def listed(kept):
+        return Quarantine(frozenset((_place(address), key) for address, key in names if key not in kept))
+
+    with pytest.raises(
+        ConfigurationError, match=r"All samples of the shards .*train-000000\.tar \.\.\. are in quarantine"
+    ):
+        first(loader(tars(shards), quarantine=listed([])), 1)
+    one = samples[4].key
+    for readers in (2, 3, 4):  # fewer than there are tars, as many, and more
+        for rank in range(readers):
+            batches = first(loader(tars(shards), 1, rank, readers, quarantine=listed([one])), 2)
+            assert [batch.keys for batch in batches] == [(one,), (one,)]
 
 
 def test_nothing_but_garbage_is_an_error(tmp_path):

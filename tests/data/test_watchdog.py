@@ -10,6 +10,7 @@ from shard_helpers import first, training_clips
 import asva_lightning.data.clips as clips_module
 from asva_lightning.data import ClipDataModule
 from asva_lightning.data.loader import Reading, TrainingLoader
+from asva_lightning.data.watchdog import explained_death
 from asva_lightning.errors import ConfigurationError, WorkFailed
 from asva_lightning.media import ClipFormat
 
@@ -60,6 +61,26 @@ def test_the_death_of_a_worker_is_an_error_that_names_its_clip(shards, at_the_fi
     assert f"has been reading {victim.key} in {victim.address} for" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "deed", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: os._exit(3)], ids=["killed", "left"]
+)
+def test_a_death_while_the_main_process_computes_names_the_clip_too(shards, at_the_fifth, deed):
+    victim = at_the_fifth(lambda: (time.sleep(0.2), deed()))
+    batches = iter(loader(shards, workers=1, stall_seconds=20))
+    next(batches)
+    other = iter(loader(shards, workers=1, stall_seconds=20))  # as in a run that also validates
+    end = time.monotonic() + 20
+    with pytest.raises(RuntimeError, match="DataLoader worker") as caught:
+        _compute_until(end)
+    batches.close()  # as the trainer does before the error comes to the top
+    del other
+    told = explained_death(caught.value)
+    assert isinstance(told, WorkFailed)
+    assert f"worker 0 has been reading {victim.key} in {victim.address} for" in str(told)
+    assert "lower --data.workers" in str(told)
+    assert explained_death(RuntimeError("a slip in the program")) is None
+
+
 def test_an_error_of_the_program_stays_what_it_is(shards, at_the_fifth):
     def slip():
         raise RuntimeError("a slip in the program")
@@ -81,3 +102,8 @@ def test_the_patience_is_set_in_the_recipe():
     assert module.reading.stall_seconds == 7
     with pytest.raises(ConfigurationError, match=r"--data\.stall_seconds must be at least 1, not 0"):
         ClipDataModule("anywhere", ClipFormat(), stall_seconds=0)
+
+
+def _compute_until(end):
+    while time.monotonic() < end:
+        pass

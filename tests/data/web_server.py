@@ -8,18 +8,23 @@ from pathlib import Path
 
 
 @contextmanager
-def serve(folder: Path, ranges: bool = True, failures: int = 0) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+def serve(  # noqa: C901
+    folder: Path, ranges: bool = True, failures: int = 0, cuts: int = 0, error: int = 503
+) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     """Serve a folder while the block runs.
 
     Args:
         folder: What is served.
         ranges: Whether parts of files are sent where they are asked for.
-        failures: So many requests are first answered with an error of the server.
+        failures: So many requests are first answered with an error.
+        cuts: So many answers with content are broken off in their middle.
+        error: The number of that error.
 
     Yields:
         The address, and a list that fills with method, path and range of every request.
     """
     requests: list[tuple[str, str, str]] = []
+    cut: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -32,7 +37,7 @@ def serve(folder: Path, ranges: bool = True, failures: int = 0) -> Iterator[tupl
             requests.append((self.command, self.path, self.headers.get("Range", "")))
             file = folder / self.path.lstrip("/")
             if len(requests) <= failures:
-                self.send_error(503)
+                self.send_error(error)
                 return
             if not file.is_file():
                 self.send_error(404)
@@ -49,7 +54,11 @@ def serve(folder: Path, ranges: bool = True, failures: int = 0) -> Iterator[tupl
             self.send_header("Content-Length", str(len(content)))
             self.send_header("Accept-Ranges", "bytes" if ranges else "none")
             self.end_headers()
-            if body:
+            if body and len(cut) < cuts and (asked or not ranges):
+                cut.append(self.path)
+                self.wfile.write(content[: len(content) // 2])
+                self.close_connection = True
+            elif body:
                 self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:

@@ -1,7 +1,9 @@
 """Every switch of the anatomy takes out exactly its part, and without switches the network is the method's."""
 
 import dataclasses
+import itertools
 import json
+import math
 
 import pytest
 import torch
@@ -76,7 +78,29 @@ def test_without_the_first_frame_the_lookup_sees_the_previous_and_the_same(small
 
 
 @torch.no_grad()
-def test_plain_spatial_attention_treats_frames_one_by_one(small):
+def test_plain_spatial_attention_is_each_frame_s_attention_to_itself(small):
+    block = AudioVideoBlock(16, 2, small.text_channels, small.audio_channels, 0, Anatomy(first_frame_attention=False))
+    block.load_state_dict(small.fill(block.state_dict(), "unet"))
+    tokens = torch.randn(2, 4, 9, 16, generator=torch.Generator().manual_seed(0))
+    together = block._spatial(tokens)
+    attention = block.attn1
+    for clip, frame in itertools.product(range(2), range(4)):
+        pixels = tokens[clip, frame]  # (s, c)
+        heads = [
+            layer(pixels).view(9, 2, 8).transpose(0, 1) for layer in (attention.to_q, attention.to_k, attention.to_v)
+        ]
+        queries, keys, values = heads
+        attended = (queries @ keys.transpose(1, 2) / 8**0.5).softmax(dim=-1) @ values
+        by_hand = attention.to_out[0](attended.transpose(0, 1).reshape(9, 16))
+        torch.testing.assert_close(together[clip, frame], by_hand, rtol=0, atol=1e-5)
+    method = AudioVideoBlock(16, 2, small.text_channels, small.audio_channels, 0).eval()
+    method.load_state_dict(block.state_dict())
+    torch.testing.assert_close(method._spatial(tokens)[:, 0], together[:, 0], rtol=0, atol=1e-5)
+    assert not torch.allclose(method._spatial(tokens)[:, 1:], together[:, 1:], atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_block_with_plain_spatial_attention_treats_frames_one_by_one(small):
     anatomy = Anatomy(first_frame_attention=False, temporal_attention=False)
     block = AudioVideoBlock(16, 2, small.text_channels, small.audio_channels, index=0, anatomy=anatomy).eval()
     unet, tokens = small.unet(), torch.randn(2, 4, 9, 16, generator=torch.Generator().manual_seed(0))
@@ -85,9 +109,26 @@ def test_plain_spatial_attention_treats_frames_one_by_one(small):
     for frame in range(4):
         alone = block(tokens[:, frame : frame + 1], prepared)
         torch.testing.assert_close(together[:, frame : frame + 1], alone, rtol=0, atol=1e-5)
-    method = AudioVideoBlock(16, 2, small.text_channels, small.audio_channels, index=0).eval()
-    method.load_state_dict(block.state_dict(), strict=False)
-    assert not torch.allclose(method(tokens, prepared), together, atol=1e-3)
+
+
+@torch.no_grad()
+def test_frame_times_are_embedded_as_noise_levels_are_and_added_to_them(small):
+    unet = small.unet(anatomy=Anatomy(frame_times=True))
+    heard: list[torch.Tensor] = []
+    unet.mid_block.register_forward_pre_hook(lambda module, inputs: heard.append(inputs[1]))
+    times = torch.tensor([[0.0, 0.5, 4.0, 9.0], [0.0, 1.0, 2.0, 3.0]])
+    conditions = dataclasses.replace(small.conditions(), frame_times=times)
+    unet(small.sample(), LEVELS, conditions)
+
+    def embedded(layers, value):
+        """cos and sin of 8 frequencies from 1 down towards 1/10000, and the two layers after them."""
+        angles = value * torch.exp(-math.log(10000) * torch.arange(8) / 8)
+        hidden = layers.linear_1(torch.cat([angles.cos(), angles.sin()]))
+        return layers.linear_2(torch.nn.functional.silu(hidden))
+
+    for clip, frame in itertools.product(range(2), range(4)):
+        by_hand = embedded(unet.time_embedding, LEVELS[clip]) + embedded(unet.frame_embedding_temp, times[clip, frame])
+        torch.testing.assert_close(heard[0][clip, frame], by_hand, rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

@@ -6,6 +6,10 @@ import torch
 
 from asva_lightning.diffusion import Pair, enlargement, generate, share
 from asva_lightning.diffusion.generate import clip_name
+from asva_lightning.encoders import PixelCodec
+from asva_lightning.errors import WeightsError
+from asva_lightning.evaluation.generators import Request
+from asva_lightning.evaluation.pipeline_generator import PipelineGenerator
 from asva_lightning.media import ClipFormat, probe, read_clip
 
 
@@ -106,3 +110,22 @@ def test_a_clip_is_named_after_its_sample_and_start():
 )
 def test_small_pictures_are_enlarged_to_128_pixels(height, width, times):
     assert enlargement(height, width) == times
+
+
+def test_a_sample_that_is_no_number_says_so(pipeline, pairs, tmp_path, caplog, monkeypatch):
+    decode = PixelCodec.decode
+
+    def broken(self, latents):
+        frames = decode(self, latents)
+        frames[-1, 0, 2, 5, 5] = torch.nan
+        return frames
+
+    monkeypatch.setattr(PixelCodec, "decode", broken)
+    made = generate(pipeline, pairs[:2], tmp_path, seed=5)
+    assert [animation.finite for animation in made] == [True, False]
+    assert "finite" not in json.loads((tmp_path / "clip-0.json").read_text())
+    assert json.loads((tmp_path / "clip-1.json").read_text())["finite"] is False
+    assert "clip-1.mp4: the sample holds values that are no finite numbers, so it shows nothing" in caplog.text
+    request = Request("broken", pairs[1].picture, pairs[1].waveform, pairs[1].text, 1)
+    with pytest.raises(WeightsError, match="broken: the sample holds values .* take an earlier checkpoint"):
+        PipelineGenerator(pipeline)([request])

@@ -1,5 +1,7 @@
 """Guidance against sums written out by hand; e(text, audio) is the prediction under these conditions."""
 
+import math
+
 import pytest
 import torch
 
@@ -108,3 +110,10 @@ def test_what_the_network_is_told_in_a_pass(given, null, evaluation, text, audio
 def test_guidance_by_audio_needs_the_encoding_of_no_sound(given, null):
     with pytest.raises(ConfigurationError, match="needs the encoding of no sound, but null_conditions has no audio"):
         conditions_of(TEXT, given, null.without_audio())
+
+
+@pytest.mark.parametrize("name", ["audio", "text", "sync"])
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_scales_are_finite(name, scale):
+    with pytest.raises(ConfigurationError, match=f"Guidance by {name} must be a finite number, not {scale}"):
+        Guidance(**{name: scale})

@@ -6,7 +6,7 @@ import torch
 from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.diffusion import AnimationPipeline, Guidance, Objective, Pair, Sampling, animate_long, generate
 from asva_lightning.encoders import ClassText, Conditioner, LogMelEncoder, PixelCodec
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.media import ClipFormat
 
 
@@ -111,3 +111,11 @@ def test_a_codec_of_changes_begins_anew_at_each_window(small, picture, track):
 def test_windows_must_share_frames_and_leave_new_ones(pipeline, picture, track, overlap):
     with pytest.raises(ConfigurationError, match=f"Windows of 4 frames can share 1 to 3 frames, not {overlap}"):
         next(animate_long(pipeline, picture, sound_at(track, pipeline), 8, overlap=overlap))
+
+
+def test_a_film_of_what_is_no_number_is_refused(pipeline, picture):
+    nothing = torch.full((pipeline.format.samples,), torch.nan)
+    with pytest.raises(
+        WeightsError, match=r"At 0\.00 s the sample holds values that are no finite numbers\. The training"
+    ):
+        next(animate_long(pipeline, picture, lambda _: nothing, 8))

@@ -1,12 +1,22 @@
 """The objective against formulas written out with numpy."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from numpy.testing import assert_allclose
 
-from asva_lightning.diffusion import CleanTarget, EpsilonTarget, FlowTarget, Objective, Sampling, VelocityTarget
+from asva_lightning.diffusion import (
+    CleanTarget,
+    EpsilonTarget,
+    FlowTarget,
+    MinSnrWeighting,
+    Objective,
+    Sampling,
+    VelocityTarget,
+)  # fmt: skip
 from asva_lightning.errors import ConfigurationError
 
 STEPS = 1000
@@ -161,8 +171,33 @@ def test_no_signal_is_left_at_the_end_of_a_bent_schedule(clips):
 def test_a_bent_schedule_needs_a_target_that_tells_latents(target):
     with pytest.raises(ConfigurationError, match=f"zero_terminal_snr does not go with {type(target).__name__}"):
         Objective(target, zero_terminal_snr=True)
-    with pytest.raises(ConfigurationError, match="Objective needs motion >= 0, not -1"):
-        Objective(motion=-1)
+
+
+@pytest.mark.parametrize("target", [VelocityTarget(), CleanTarget()], ids=["v", "clean"])
+def test_a_bent_schedule_needs_weights_that_let_its_end_count(target):
+    with pytest.raises(ConfigurationError, match=r"go with MinSnrWeighting: it weighs the last level, .* with 1e-08"):
+        Objective(target, zero_terminal_snr=True, weighting=MinSnrWeighting())
+    Objective(target, zero_terminal_snr=True)
+    Objective(target, weighting=MinSnrWeighting())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"motion": -1}, "Objective needs a finite motion >= 0, not -1"),
+        ({"motion": math.nan}, "Objective needs a finite motion >= 0, not nan"),
+        ({"motion": math.inf}, "Objective needs a finite motion >= 0, not inf"),
+        ({"steps": 0}, "Objective needs steps >= 1, not 0"),
+        ({"steps": 0, "target": FlowTarget()}, "Objective needs steps >= 1, not 0"),
+        ({"beta_start": -0.1}, "Objective needs beta_start between 0 and 1, not -0.1"),
+        ({"beta_end": math.nan}, "Objective needs beta_end between 0 and 1, not nan"),
+        ({"beta_schedule": "x"}, "beta_schedule 'x' .*init_args.beta_schedule to scaled_linear"),
+        ({"steps": 1, "target": VelocityTarget(), "zero_terminal_snr": True}, "does not go with steps: 1"),
+    ],
+)
+def test_numbers_that_cannot_work_are_named(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Objective(**settings)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """AnimationPipeline as users of diffusers call it."""
 
+import logging
+from dataclasses import asdict
+
 import diffusers
 import numpy as np
 import PIL.Image
 import pytest
 import torch
 
-from asva_lightning.diffusion import Guidance, Objective, Sampling, VelocityTarget, denoise
+from asva_lightning.denoiser import AVSyncUNet
+from asva_lightning.diffusion import AnimationPipeline, Guidance, Objective, Sampling, VelocityTarget, denoise
+from asva_lightning.diffusion import pipeline as warnings
 from asva_lightning.diffusion.inputs import waveforms_of
 from asva_lightning.encoders import to_floats, to_pixels
 from asva_lightning.errors import ConfigurationError
@@ -255,3 +260,22 @@ def test_slicing_the_autoencoder_changes_nothing_but_memory(stable_diffusion, pi
         pipeline.vae = pipeline_vae
     pipeline.enable_vae_tiling()
     assert "PixelCodec has no enable_tiling, and goes on as it is." in caplog.text
+
+
+def test_guidance_by_what_the_network_lacks_is_said_once(pipeline, small, picture, sound, caplog):
+    for warn in (warnings._warn_that_sound_does_not_guide, warnings._warn_that_text_does_not_guide):
+        warn.cache_clear()
+    unet = pipeline.unet
+    config = small.config | {"in_channels": unet.config.in_channels, "out_channels": unet.config.out_channels}
+    without = AVSyncUNet(**config, anatomy={"audio": False, "text": False}).eval()
+    known = pipeline.components | {"unet": without}
+    bare = AnimationPipeline(**known, clip=asdict(pipeline.format), steps=2, guidance={"audio": 1.0})
+    with caplog.at_level(logging.WARNING, logger="asva_lightning"):
+        bare(picture, sound, output_type="latent")
+        assert not caplog.records
+        for _ in range(2):
+            bare(picture, sound, audio_guidance_scale=4.0, text_guidance_scale=3.0, output_type="latent")
+    assert [record.message for record in caplog.records] == [
+        "Guidance by audio and by sync has no effect: this model hears nothing (its anatomy has no audio layers).",
+        "Guidance by text has no effect: this model reads nothing (its anatomy has no text layers).",
+    ]

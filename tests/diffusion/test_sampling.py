@@ -52,8 +52,28 @@ def test_an_unknown_setting_of_a_scheduler_is_refused():
     message = "DDIMScheduler has no setting 'skip_prk_steps'. It has: .*clip_sample"
     with pytest.raises(ConfigurationError, match=message):
         sampling.make_scheduler(Objective())
-    with pytest.raises(ConfigurationError, match="FlowMatchEulerDiscreteScheduler has no setting 'beta_start'"):
-        Sampling("FlowMatchEulerDiscreteScheduler").make_scheduler(Objective())
+
+
+@pytest.mark.parametrize(
+    ("name", "objective", "message"),
+    [
+        (
+            "FlowMatchEulerDiscreteScheduler",
+            Objective(),
+            "FlowMatchEulerDiscreteScheduler samples straight paths only; the target is EpsilonTarget. Set model",
+        ),
+        (
+            "PNDMScheduler",
+            Objective(VelocityTarget(), zero_terminal_snr=True),
+            "zero_terminal_snr needs a scheduler that can, which PNDMScheduler cannot: set model.* as DDIMScheduler",
+        ),
+        ("KarrasVeScheduler", Objective(), "KarrasVeScheduler does not take the noise schedule that EpsilonTarget is"),
+    ],
+    ids=["flow", "zero terminal SNR", "no betas"],
+)
+def test_a_schedule_that_a_scheduler_does_not_know_is_told_in_words_of_the_recipe(name, objective, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Sampling(name).make_scheduler(objective)
 
 
 @pytest.mark.parametrize(

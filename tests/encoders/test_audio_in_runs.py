@@ -8,13 +8,14 @@ import torch
 import yaml
 from PIL import Image
 from tiny_ast import write_tiny_ast
-from training.runs_for_tests import checkpoint, fit, only_run, words
+from training.runs_for_tests import assert_same, checkpoint, fit, only_run, words
 
 from asva_lightning.cli import main
 from asva_lightning.diffusion import AnimationPipeline, pipeline
-from asva_lightning.encoders import LogMelEncoder, NoAudio, SeveralAudioNetworks
+from asva_lightning.encoders import Conditioner, LogMelEncoder, NoAudio, SeveralAudioNetworks
 from asva_lightning.media import probe, write_clip
 from asva_lightning.training.sources import open_pipeline
+from asva_lightning.training.task import AnimationTask
 
 PART = "asva_lightning.encoders"
 QUICK = "--trainer.callbacks=[]"
@@ -165,6 +166,51 @@ def test_without_sound_the_audio_layers_are_skipped_everywhere(deaf, tmp_path, m
     capsys.readouterr()
     main(["doctor", *deaf[1:], f"--run.root={tmp_path / 'runs'}", "--run.fresh=true"])
     assert "no audio tokens" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("way", ["windows", "anatomy"])
+def test_without_sound_no_trained_parameter_lacks_a_gradient(synth_shards, tmp_path, monkeypatch, way):
+    """Such a parameter is what DDP refuses."""
+    lacking, trained = [], []
+
+    def look(task, *_):
+        trained.extend(name for name, parameter in task.named_parameters() if parameter.requires_grad)
+        lacking.extend(
+            n for n, parameter in task.named_parameters() if parameter.requires_grad and parameter.grad is None
+        )
+
+    monkeypatch.setattr(AnimationTask, "on_before_optimizer_step", look)
+    silent = {
+        "windows": overlay(tmp_path, windows={"class_path": f"{PART}.NoAudio"}),
+        "anatomy": "--model.init_args.denoiser.init_args.anatomy.audio=false",
+    }
+    fit(synth_shards, tmp_path / "runs", silent[way], QUICK, "--trainer.max_steps=1")
+    assert any("attn_temp" in name for name in trained)
+    assert not lacking
+    assert not [name for name in trained if "audio" in name]
+
+
+def test_a_network_without_audio_layers_listens_to_nothing_and_learns_the_same(synth_shards, tmp_path, monkeypatch):
+    deaf = ("--model.init_args.denoiser.init_args.anatomy.audio=false", "--run.validate_every=2", QUICK)
+    hear = Conditioner.conditions, Conditioner.null
+    with monkeypatch.context() as patch:  # as if the sound were encoded all the same
+        patch.setattr(
+            Conditioner, "conditions", lambda *given, hear_too=hear[0], hear=True, **more: hear_too(*given[:5], **more)
+        )
+        patch.setattr(Conditioner, "null", lambda *given, hear_too=hear[1], hear=True, **more: hear_too(*given, **more))
+        listening = fit(synth_shards, tmp_path / "listening", *deaf)
+        shown = video(open_pipeline(str(listening)).pipeline)
+
+    def never(*_):
+        raise AssertionError("nobody should listen")
+
+    monkeypatch.setattr(LogMelEncoder, "forward", never)
+    monkeypatch.setattr(LogMelEncoder, "null", never)
+    run = fit(synth_shards, tmp_path / "deaf", *deaf)
+    one, other = checkpoint(run, 2), checkpoint(listening, 2)
+    assert_same(one["state_dict"], other["state_dict"])
+    assert_same(one["average"], other["average"])
+    assert torch.equal(video(open_pipeline(str(run)).pipeline), shown)
 
 
 def test_too_small_a_radius_is_refused_before_the_first_step(synth_shards, tmp_path, monkeypatch, capsys):

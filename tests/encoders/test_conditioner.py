@@ -108,3 +108,4 @@ def test_pixels_to_floats_and_back():
     assert (floats[0], floats[-1]) == (-1, 1)
     assert torch.equal(to_pixels(floats), pixels)
     assert to_pixels(torch.tensor([-7.0, -1.001, 1.001, 3.0])).tolist() == [0, 0, 255, 255]
+    assert to_pixels(torch.tensor([torch.nan, torch.inf, -torch.inf])).tolist() == [0, 255, 0]

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from asva_lightning.encoders.frozen import Frozen
+from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
+from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation
 
 
 class Loudness:
@@ -20,6 +22,15 @@ class Loudness:
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         return float(self._network.network(clip.waveform.abs().max()[None]))
+
+
+class OutOfStep:
+    """How far the correlation of onsets and motion is from 1: the lower, the better."""
+
+    higher_is_better = False
+
+    def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
+        return 1 - OnsetMotionCorrelation().measure(clip, format)
 
 
 class Brightness:
@@ -41,6 +52,29 @@ class Broken:
 
     def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
         return torch.full((1, 2), torch.nan)
+
+    def distance(self, generated: Tensor, reference: Tensor) -> float:
+        return 0.0
+
+
+class Choosy:
+    """Judges nothing but silence, and so no real clip."""
+
+    higher_is_better = None
+
+    def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
+        if clip.waveform.any():
+            raise ConfigurationError("Choosy wants silence.")
+        return 0.0
+
+
+class Longer:
+    """Needs more frames than a clip has."""
+
+    higher_is_better = False
+
+    def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
+        raise ConfigurationError(f"Longer needs 99 frames, not {format.frames}.")
 
     def distance(self, generated: Tensor, reference: Tensor) -> float:
         return 0.0

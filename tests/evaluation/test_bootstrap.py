@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import permutation_test
+from scipy.stats import norm, permutation_test
 
-from asva_lightning.evaluation.bootstrap import Score, bootstrap_interval, sign_flip_p
+from asva_lightning.evaluation.bootstrap import Score, bootstrap_interval, of_paired_draws, sign_flip_p
 
 
 def test_clips_of_one_video_are_drawn_together():
@@ -45,3 +45,23 @@ def test_signs_of_a_video_flip_together():
 def test_no_difference_is_no_surprise():
     assert sign_flip_p([0.0] * 40) == 1.0
     assert math.isnan(sign_flip_p([]))
+
+
+def test_paired_draws_spread_as_their_differences_do():
+    random = np.random.default_rng(0)
+    alike = random.normal(30, 5, 20)  # what both have in common does not count
+    before, after = alike + random.normal(0, 0.1, 20), alike - 0.2 + random.normal(0, 0.1, 20)
+    interval, p = of_paired_draws(-0.2, before.tolist(), after.tolist())
+    deviation = np.std(after - before, ddof=1)
+    assert (interval.low, interval.high) == pytest.approx((-0.2 - 1.96 * deviation, -0.2 + 1.96 * deviation))
+    assert p == pytest.approx(2 * norm.sf(0.2 / deviation))
+    assert 0.01 < p < 0.5
+    assert of_paired_draws(-0.2, before.tolist(), [*after.tolist(), 99.0]) == (interval, p)
+
+
+def test_draws_that_do_not_differ_leave_no_doubt_and_one_draw_tells_nothing():
+    interval, p = of_paired_draws(-1.0, [3.0, 4.0], [2.0, 3.0])
+    assert (interval.low, interval.high, p) == (-1.0, -1.0, 0.0)
+    assert of_paired_draws(0.0, [3.0, 4.0], [3.0, 4.0])[1] == 1.0
+    interval, p = of_paired_draws(-1.0, [3.0], [2.0])
+    assert all(math.isnan(value) for value in (interval.low, interval.high, p))

@@ -2,12 +2,18 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from judges_for_tests import Brightness
 from systems import FORMAT, STARTS, WORDS, true_files, write_system
 
 from asva_lightning.cli import main
+from asva_lightning.evaluation.evaluate import set_score
+from asva_lightning.evaluation.pairing import pair
+from asva_lightning.evaluation.references import Reference
 from asva_lightning.media import read_clip, read_frames, write_clip
 from asva_lightning.metrics.onset_f1 import onset_f1
 from asva_lightning.metrics.psnr import psnr
@@ -96,6 +102,19 @@ def test_a_distance_between_sets_has_an_interval_over_videos(scored):
     assert of_all["mean"] == pytest.approx(10, abs=1)
     assert of_all["low"] < of_all["mean"] < of_all["high"]
     assert results["sets"]["brightness"]["class hammering"]["mean"] == pytest.approx(10, abs=1)
+    draws = results["set_draws"]["brightness"]
+    assert len(draws) == 20
+    assert of_all["high"] - of_all["mean"] == pytest.approx(1.96 * np.std(draws, ddof=1))
+
+
+def test_the_same_videos_are_drawn_for_every_system():
+    zero = torch.zeros(1, 1)
+    one = {f"clip{number}": (torch.full((1, 1), float(number)), zero) for number in range(6)}
+    other = {key: (2 * generated, zero) for key, (generated, _) in reversed(one.items())}
+    videos = dict(zip(one, "aabbcd"))
+    first, second = (set_score("brightness", Brightness(), sets, videos)[1] for sets in (one, other))
+    assert len(set(first)) > 5
+    assert second == pytest.approx([2 * distance for distance in first])
 
 
 @pytest.mark.slow
@@ -213,7 +232,7 @@ def test_an_interrupted_start_is_continued_and_other_settings_are_refused(
         return real(self, pair)
 
     monkeypatch.setattr(PairJudge, "__call__", stop_at_the_fifth)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="130"):
         evaluate(system, clip_folder, tmp_path / "r.json", "--measures=[psnr]")
     words = [f"--generated={system}", f"--reference={clip_folder}", f"--output={tmp_path / 'r.json'}"]
     assert "was begun with other settings" in refused(capsys, *words, "--measures=[ssim]")
@@ -286,3 +305,47 @@ def test_names_that_fit_nothing_and_names_that_fit_twice(clip_folder, system, tm
         shutil.copy(file_of(system, 0), tmp_path / "two" / name)
     error = refused(capsys, f"--generated={tmp_path / 'two'}", f"--reference={clip_folder}")
     assert f"are for the same true clip {KEY}. Remove one of them" in error
+
+
+def test_a_clip_whose_sample_was_no_number_is_excluded(clip_folder, copied, tmp_path):
+    file_of(copied, 0).with_suffix(".json").write_text(json.dumps({"seed": 3, "finite": False}))
+    with pytest.raises(SystemExit):
+        evaluate(copied, clip_folder, tmp_path / "r.json", "--measures=[psnr]")
+    results = json.loads((tmp_path / "r.json").read_text())
+    assert len(results["texts"]) == 8
+    assert "the sample holds values that are no finite numbers" in results["excluded"][f"{KEY}_clip-00"]
+
+
+def test_a_measure_that_cannot_judge_the_format_is_told_at_once_and_not_clip_by_clip(
+    clip_folder, system, tmp_path, capsys
+):
+    words = [f"--generated={system}", f"--reference={clip_folder}", f"--output={tmp_path / 'r.json'}"]
+    error = refused(capsys, *words, "--format.fps=4")
+    assert "onset_f1 cannot judge clips of this format: OnsetF1 has tolerance=0.1 s" in error
+    assert not list(tmp_path.iterdir())
+    choosy = '--judges={"choosy": {"class_path": "judges_for_tests.Choosy"}}'
+    error = refused(capsys, *words, choosy, "--measures=[]")
+    assert error.count("Choosy wants silence.") == 1, "it is no fault of the clips"
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_file_in_the_folder_of_a_class_belongs_to_no_other_class(tmp_path):
+    references = [Reference("dog/foo", "dog", "foo.mp4"), Reference("cat/bar", "cat", "bar.mp4")]
+    for name in ("cat/foo.mp4", "cat/foo_clip-00.mp4", "elsewhere/bar.mp4", "dog/foo.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = pair(str(tmp_path), references)
+    assert found.extra == ["cat/foo.mp4", "cat/foo_clip-00.mp4"]
+    assert {Path(one.path).relative_to(tmp_path).as_posix(): one.key for one in found.pairs} == {
+        "dog/foo.mp4": "dog/foo", "elsewhere/bar.mp4": "cat/bar",
+    }  # fmt: skip
+
+
+def test_which_weights_made_the_clips_is_said(clip_folder, copied, tmp_path):
+    made = {"weights": "raw", "checkpoint": "abc", "scheduler": {"name": "PNDMScheduler", "options": {}}}
+    for file in copied.rglob("*.json"):
+        file.write_text(json.dumps(made))
+    results = evaluate(copied, clip_folder, tmp_path / "r.json", "--measures=[psnr]")
+    assert results["facts"]["weights"] == "raw"
+    assert results["clip_facts"][f"{KEY}_clip-01"] == made
+    assert "weights raw" in (tmp_path / "r.md").read_text()

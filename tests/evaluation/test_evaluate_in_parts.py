@@ -1,6 +1,8 @@
 """Several processes judge shares of the clips, and one puts them together."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from systems import FORMAT, write_system
@@ -47,3 +49,22 @@ def test_what_is_judged_can_be_forgotten(evaluation, tmp_path):
     assert len(list(tmp_path.glob("results.json.*"))) == 3
     forget_judged(output)
     assert list(tmp_path.glob("results.json*")) == [other]
+
+
+def test_what_a_part_could_not_judge_is_not_tried_again_by_the_one_that_puts_them_together(
+    evaluation, tmp_path, monkeypatch
+):
+    output = tmp_path / "results.json"
+    asked = evaluation(output)
+    broken = Path(asked.pairings.pairs[0].path)
+    broken.write_bytes(b"no video")
+    for part in ((1, 2), (2, 2)):
+        judge_part(asked, output, part, workers=1)
+
+    def again(*_):
+        raise AssertionError("a clip is judged twice")
+
+    monkeypatch.setattr(PairJudge, "__call__", again)
+    results = evaluate(replace(asked, excluded={"other": "is no video"}), output, workers=1, retry_failures=False)
+    assert list(results.excluded) == ["other", asked.pairings.pairs[0].key]
+    assert results.facts["draws of sets"] == 20

@@ -56,10 +56,21 @@ def test_the_difference_is_paired(tmp_path, capsys):
     assert (tmp_path / "r.md").read_text() == text
 
 
+def test_a_distance_between_sets_is_paired_by_draws_of_the_same_videos(tmp_path, capsys):
+    first, second = results(set_draws={"fid": [33.0, 35.0, 40.0]}), results(1.0, set_draws={"fid": [32.5, 34.0, 38.5]})
+    text = report(tmp_path, capsys, first, second)
+    # Differences of draws -0.5, -1 and -1.5 have a standard deviation of 0.5; -1 is two of them away from 0.
+    assert "| -1.000     | -1.980 to -0.020 | 0.046 | 12    | 0        |" in text
+    assert "interval and p are those of a normal spread" in text
+    without = report(tmp_path, capsys, first, results(1.0))
+    assert "| -1.000     | -                | -     | 12" in without
+
+
 def test_a_measure_that_only_one_has_is_passed_over(tmp_path, capsys):
     other = results()
     del other.values["onset_f1"]
-    assert [one.measure for one in compare(results(), other)] == ["psnr"]
+    assert [one.measure for one in compare(results(), other)] == ["psnr", "fid"]
+    assert [one.measure for one in compare(results(), results(sets={}))] == ["psnr", "onset_f1"]
 
 
 def test_other_versions_are_told(tmp_path, capsys):
@@ -113,11 +124,14 @@ def test_a_file_that_holds_no_results(content, message, tmp_path, capsys):
 
 
 def test_everything_is_read_back(tmp_path):
-    first = results(excluded={"x": "why"}, missing=["y"], extra=["z"], clip_facts={"dog/0_clip-00": {"seed": 1}})
+    first = results(
+        set_draws={"fid": [1.0, 2.0]}, excluded={"x": "why"}, missing=["y"], extra=["z"],
+        clip_facts={"dog/0_clip-00": {"seed": 1}},
+    )  # fmt: skip
     first.write(tmp_path / "a.json")
     again = Results.read(tmp_path / "a.json")
     again.write(tmp_path / "b.json")
     assert json.loads((tmp_path / "a.json").read_text()) == json.loads((tmp_path / "b.json").read_text())
     assert (again.excluded, again.missing, again.extra) == (first.excluded, first.missing, first.extra)
     assert again.videos == first.videos
-    assert again.sets == first.sets
+    assert (again.sets, again.set_draws) == (first.sets, first.set_draws)

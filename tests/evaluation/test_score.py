@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -67,3 +68,13 @@ def test_two_clips_of_one_name():
 def test_a_clip_that_does_not_fit_the_format():
     with pytest.raises(ConfigurationError, match=r"Clip 'a' has frames \(3, 20, 16, 16\).*set --data.format"):
         score([clip("a")], {"f1": OnsetF1()}, ClipFormat(frames=12, fps=6, height=16, width=16))
+
+
+def test_what_would_be_a_quiet_number_is_refused():
+    whole = clip("a")
+    floats = replace(whole, pixels=torch.full(whole.pixels.shape, torch.nan))
+    with pytest.raises(ConfigurationError, match=r"Clip 'a' has pixels of torch\.float32, not torch\.uint8"):
+        score([floats], {"f1": OnsetF1()}, FORMAT)
+    unheard = replace(whole, waveform=torch.full_like(whole.waveform, torch.nan))
+    with pytest.raises(ConfigurationError, match="The sound of clip 'a' holds values that are no finite numbers"):
+        score([unheard], {"f1": OnsetF1()}, FORMAT)

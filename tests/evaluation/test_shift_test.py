@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -89,6 +90,21 @@ def test_a_judge_of_yaml_is_tested_too(shards, tmp_path):
     scores = json.loads(output.read_text())["scores"]
     assert list(scores) == ["loudness"]
     assert scores["loudness"]["reversed"]["auc"] == pytest.approx(0.5)  # the sound is the same
+    assert scores["loudness"]["higher is better"] is None
+
+
+def test_a_judge_whose_lower_values_are_better(shards, tmp_path):
+    """A judge such as DeSync, which tells how far sound and picture are apart."""
+    judges = '--judges={"out_of_step": {"class_path": "judges_for_tests.OutOfStep"}}'
+    output = tmp_path / "s.json"
+    main(["evaluate", "--shift-test", f"--reference={shards}", f"--output={output}", "--measures=[]", judges, *SIX])
+    of = json.loads(output.read_text())["scores"]["out_of_step"]
+    assert of["higher is better"] is False
+    assert of["0.4 s"]["score"]["mean"] > of["right"]["mean"]
+    assert of["0.4 s"]["auc"] > 0.85
+    assert of["0.4 s"]["paired auc"]["mean"] > 0.85
+    assert of["slope"]["low"] > 0
+    assert "| out_of_step (lower is better) " in output.with_suffix(".md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -135,6 +151,22 @@ def test_auc_counts_pairs_and_ties():
     # Of the same clip: 1.0 beats both, 0.2 loses one and ties with one.
     assert telling.paired.mean == pytest.approx((1 + 0.25) / 2)
     assert telling.count == 2
+
+
+def test_where_lower_is_better_the_right_clip_wins_by_a_lower_value():
+    values = (0.1, 0.5, 0.6, 0.9), (0.2, 0.3, 0.1, 0.8)
+    lower, higher, neither = (replace(report(*values), higher_is_better={"m": way}) for way in (False, True, None))
+    keys = ("+0.1", "-0.1")
+    # Of eight pairs 0.1 is below three and ties with one, 0.2 is below three.
+    assert lower.telling("m", keys).unpaired == pytest.approx(6.5 / 8)
+    assert lower.telling("m", keys).paired.mean == pytest.approx((1 + 0.5) / 2)
+    for other in (higher, neither):
+        assert other.telling("m", keys).unpaired == pytest.approx(1.5 / 8)
+    assert lower.slope("m") == higher.slope("m")
+    assert "| m (lower is better) " in lower.text()
+    assert "right must be lower than wrong, and the slope above 0" in lower.text()
+    assert "the AUC is how often right is higher than wrong" in neither.text()
+    assert "better)" not in higher.text()
 
 
 def test_slope_is_that_of_least_squares_over_both_directions():

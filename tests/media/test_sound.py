@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+import asva_lightning.media.container as container_module
+import asva_lightning.media.sound as sound_module
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.media import probe, read_sound
 
@@ -181,3 +183,24 @@ def test_rate_and_length_must_be_positive(rate, seconds):
 def test_start_must_be_a_number():
     with pytest.raises(ConfigurationError, match="start must be a time in seconds, not nan"):
         read_sound("unread.wav", start=float("nan"))
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(2.3, 0.5), (2.3, None), (2.99, 0.5)])
+def test_a_file_that_cannot_be_entered_in_its_middle_costs_the_memory_of_the_window(
+    factory, monkeypatch, start, seconds
+):
+    tone = (factory.tone(3.0) * 2**15).astype(np.int16)
+    data = factory.make("wav", sound=tone, sound_codec="pcm_s16le", sound_format="s16")
+    entered = read_sound(io.BytesIO(data), 48_000, start, seconds)
+    kept, resampled = [], sound_module._Track.resampled
+
+    def counting(track):
+        kept.append(sum(len(samples) for _, samples in track.pieces))
+        return resampled(track)
+
+    monkeypatch.setattr(container_module, "_STEPS_BACK", ())  # no seek succeeds: the file is read from its beginning
+    monkeypatch.setattr(sound_module._Track, "resampled", counting)
+    assert torch.equal(read_sound(io.BytesIO(data), 48_000, start, seconds), entered)
+    assert kept[0] < 48_000
+    exact = torch.from_numpy(tone[0].astype(np.float32) / 2**15)[round(start * 48_000) :][: len(entered)]
+    assert torch.equal(entered[: len(exact)], exact)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from asva_lightning.media import ClipFormat
+from asva_lightning.metrics.sync_classifier import SyncClassifier
 
 FORMAT = ClipFormat(frames=4, fps=4, height=12, width=20)
 
@@ -28,6 +29,17 @@ class SmallVideoNetwork(SmallPictureNetwork):
     def __init__(self):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool3d((1, 2, 2))
+
+
+def small_classifier():
+    """A sync classifier whose random scores differ from clip to clip."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = SyncClassifier(widths=(4, 8, 8, 8), blocks=1)
+        for name, tensor in network.state_dict().items():
+            if name.startswith("head") and name.endswith("weight"):
+                tensor.mul_(8)
+    return network.eval()
 
 
 def clips(count, seed, format=FORMAT):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from judged_clips import FORMAT, clips
+from judged_clips import FORMAT, clips, small_classifier
 
 from asva_lightning.encoders.imagebind import ImageBind
 from asva_lightning.errors import ConfigurationError, WeightsError
@@ -11,7 +11,7 @@ from asva_lightning.media import log_mel
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.image_audio import image_audio_similarity
 from asva_lightning.metrics.judged_sync import AlignSync, RelSync
-from asva_lightning.metrics.sync_classifier import SyncClassifier, for_scoring
+from asva_lightning.metrics.sync_classifier import for_scoring
 
 RATE = 16_000
 
@@ -25,13 +25,7 @@ class OtherSound(AlignSync):
 
 @pytest.fixture(scope="module")
 def classifier():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = SyncClassifier(widths=(4, 8, 8, 8), blocks=1)
-        for name, tensor in network.state_dict().items():
-            if name.startswith("head") and name.endswith("weight"):
-                tensor.mul_(8)
-    return network.eval()
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,17 @@ from functools import cache
 import pytest
 import torch
 import torch.multiprocessing as processes
+from judged_clips import FORMAT, clips, small_classifier
 from sync_clips import RATE, clicks, jumping_square
 from torch import distributed
 
+from asva_lightning.encoders.imagebind import ImageBind
 from asva_lightning.metrics.av_align import AVAlign, av_align
+from asva_lightning.metrics.image_audio import ImageAudioSimilarity
+from asva_lightning.metrics.image_text import ImageTextSimilarity
+from asva_lightning.metrics.judged_sync import AlignSync, RelSync
 from asva_lightning.metrics.motion_correlation import MotionCorrelation, motion_correlation
+from asva_lightning.metrics.motion_energy_ratio import MotionEnergyRatio, motion_energy_ratio
 from asva_lightning.metrics.onset_f1 import OnsetF1, onset_f1
 from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation, onset_motion_correlation
 
@@ -20,6 +26,9 @@ METRICS = {
     "av_align": (AVAlign, av_align),
     "motion_correlation": (MotionCorrelation, motion_correlation),
 }
+JUDGED = ("image_audio", "image_text", "rel_sync", "align_sync", "motion_energy_ratio")
+"""Those that have a network, or compare with a truth of any kind: see :func:`judged`."""
+
 # Clips 0..4; the first rank has three of them in two batches, the second two in one.
 SHARES = [[slice(0, 2), slice(2, 3)], [slice(3, 5)]]
 
@@ -35,32 +44,76 @@ def batch(name, clips):
     return torch.stack([clicks(times, 2.0) for times in heard])[clips], pixels, FPS, RATE
 
 
+def judged(imagebind, tokenizer):
+    """Each of JUDGED with a small random network, its function, and its arguments for all five clips."""
+    network = ImageBind.from_original(torch.load(imagebind), {"audio": 4, "vision": 4, "text": 4})
+    samples, truth = clips(5, seed=0), clips(5, seed=1)
+    still = truth.clone()
+    still[4] = still[4, :, :1]
+    noise = torch.randn(5, FORMAT.samples, generator=torch.Generator().manual_seed(0))
+    sound = torch.linspace(0.02, 0.5, 5)[:, None] * noise
+    ia, it = ImageAudioSimilarity(network), ImageTextSimilarity(network, tokenizer)
+    relative, aligned = RelSync(small_classifier()), AlignSync(small_classifier(), network)
+    texts = ["dog barking", "hammering", "a lamp", "a bow", "a frog"]
+    return {
+        "image_audio": (ia, ia.values, (samples, sound, RATE)),
+        "image_text": (it, it.values, (samples, texts)),
+        "rel_sync": (relative, relative.values, (samples, truth, sound, RATE)),
+        "align_sync": (aligned, aligned.values, (samples, truth, sound, RATE)),
+        "motion_energy_ratio": (MotionEnergyRatio(), motion_energy_ratio, (samples, still)),
+    }
+
+
+def judged_outcomes(networks, batches):
+    found = {}
+    for name, (metric, _, arguments) in judged(*networks).items():
+        of_batches = [[one if isinstance(one, int) else one[clips] for one in arguments] for clips in batches]
+        found[name] = taken(metric, of_batches)
+    return found
+
+
 def outcome(name, batches):
-    metric = METRICS[name][0]()
-    for clips in batches:
-        metric.update(*batch(name, clips))
+    return taken(METRICS[name][0](), [batch(name, clips) for clips in batches])
+
+
+def taken(metric, batches):
+    """Mean, clips and clips left out, over all ranks."""
+    for arguments in batches:
+        metric.update(*arguments)
     mean = float(metric.compute())
     with metric.sync_context(should_sync=distributed.is_initialized()):
         return mean, int(metric.count), int(metric.left_out)
 
 
-def rank_main(rank, folder):
+def rank_main(rank, folder, networks):
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    torch.save({name: outcome(name, SHARES[rank]) for name in METRICS}, f"{folder}/{rank}.pt")
+    torch.save(all_outcomes(networks, SHARES[rank]), f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
 
+def all_outcomes(networks, batches):
+    return {name: outcome(name, batches) for name in METRICS} | judged_outcomes(networks, batches)
+
+
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
+def networks(reference, stable_diffusion, tmp_path_factory):
+    """Weights of a small ImageBind and a tokenizer, as paths that other processes can open."""
+    weights = tmp_path_factory.mktemp("networks") / "imagebind.pt"
+    torch.save(reference("imagebind_small", "imagebind").weights, weights)
+    return str(weights), str(stable_diffusion)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory, networks):
     """Per number of ranks, what each rank computes for each metric."""
 
     @cache
     def of(ranks):
         if ranks == 1:
-            return [{name: outcome(name, SHARES[0] + SHARES[1]) for name in METRICS}]
+            return [all_outcomes(networks, SHARES[0] + SHARES[1])]
         folder = tmp_path_factory.mktemp("ranks")
-        processes.spawn(rank_main, args=(str(folder),), nprocs=ranks)
+        processes.spawn(rank_main, args=(str(folder), networks), nprocs=ranks)
         return [torch.load(folder / f"{rank}.pt") for rank in range(ranks)]
 
     return of
@@ -75,6 +128,21 @@ def test_mean_over_the_clips_of_all_ranks(name, ranks, outcomes):
     assert values.nan_to_num().unique().numel() > 2, "the clips must differ, or the mean proves nothing"
     for of_rank in outcomes(ranks):
         assert of_rank[name] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_mean_of_those_with_networks_over_the_clips_of_all_ranks(ranks, outcomes, networks):
+    assert set(judged(*networks)) == set(JUDGED)
+    for name, (_, function, arguments) in judged(*networks).items():
+        values = function(*arguments)
+        left_out = int(values.isnan().sum())
+        assert left_out == (name == "motion_energy_ratio"), name
+        spread = float(values[~values.isnan()].std())
+        assert spread > 1e-3, f"{name}: the clips must differ, or the mean proves nothing"
+        for of_rank in outcomes(ranks):
+            mean, *counts = of_rank[name]
+            assert mean == pytest.approx(values.nanmean().item(), abs=spread / 100), name
+            assert counts == [5 - left_out, left_out]
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -6,6 +6,7 @@ import re
 import pytest
 from page_helpers import browse
 
+import asva_lightning.data.preview as preview_module
 from asva_lightning.cli import main
 from asva_lightning.data import MediaFolder, build
 from asva_lightning.data.manifest import Dataset, write_split
@@ -65,6 +66,26 @@ def test_the_page_is_one_file_that_needs_no_network(page):
 def test_fewer_clips_and_another_split_may_be_asked_for(built, tmp_path, capsys):
     preview(built[0], tmp_path / "p.html", "--split=test", "--clips_per_class=1", "--height=32")
     assert capsys.readouterr().out == f"{tmp_path / 'p.html'}\n"
+    assert (tmp_path / "p.html").read_text().count("<video") == 3
+
+
+def test_an_interrupted_page_is_continued(built, tmp_path, monkeypatch, capsys):
+    made, clip = [], preview_module._clip
+
+    def until_the_third(sample, *more):
+        made.append(sample.key)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return clip(sample, *more)
+
+    monkeypatch.setattr(preview_module, "_clip", until_the_third)
+    words = built[0], tmp_path / "p.html", "--clips_per_class=1", "--height=32", "--split=test"
+    preview(*words, code=130)
+    preview(*words)
+    assert "interrupted: clips for" in (said := capsys.readouterr().err)
+    assert "2 of 3, 0 failed. The same command continues.\n" in said
+    assert made == [*dict.fromkeys(made), made[2]], "only the clip that was under way is made twice"
+    assert [path.name for path in tmp_path.iterdir()] == ["p.html"]
     assert (tmp_path / "p.html").read_text().count("<video") == 3
 
 

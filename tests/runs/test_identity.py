@@ -21,7 +21,7 @@ CONFIG = {
         "callbacks": [{"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"every_n": 5}}],
     },
     "model": {"learning_rate": 1e-4, "betas": [0.9, 0.999], "ema": True, "denoiser": {"class_path": "UNet"}},
-    "data": {"batch_size": 64, "workers": 4, "micro_batch": 8, "shards": "shards/synth"},
+    "data": {"batch_size": 64, "workers": 4, "shards": "shards/synth"},
 }
 
 

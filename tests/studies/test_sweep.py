@@ -18,6 +18,8 @@ from asva_lightning.training.callbacks import SaveAndStop
 
 IN_CHANNELS = "model.init_args.denoiser.init_args.in_channels"
 DROP = "model.init_args.audio_drop"
+ANATOMY, LOOKUP = "model.init_args.denoiser.init_args.anatomy", "first_frame_lookup"
+WINDOWS = "model.init_args.conditioner.init_args.windows"
 
 
 class StopTheSweep(Callback):
@@ -131,6 +133,19 @@ def test_a_sweep_is_stopped_and_continued_and_a_row_that_fails_does_not_stop_it(
             {"differences": {"a": {}, "b": {DROP: 0.1}, "c": {DROP: 0.2}}},
             "rows that are the same run:\n  a, seed 0 and b, seed 0\nThey differ in nothing",
         ),
+        (
+            {"differences": {"a": {f"{ANATOMY}.{part}": False for part in ("temporal_convolution", LOOKUP)}}},
+            "row a, seed 0: anatomy.first_frame_lookup is a part of the temporal convolution",
+        ),
+        (
+            {"differences": {"a": {}, "b": {"model.init_args.sampling.scheduler": "FlowMatchEulerDiscreteScheduler"}}},
+            "row b, seed 0: FlowMatchEulerDiscreteScheduler samples straight paths only",
+        ),
+        (
+            {"differences": {"a": {WINDOWS: {"class_path": "RadiusWindows", "init_args": {"seconds": 0.001}}}}},
+            "row a, seed 0: Frame 0, shown at 0.00 s, sees no audio token within 0.001 s",
+        ),
+        ({"differences": {"a": {DROP: 1.0}}}, "row a, seed 0: --model.audio_drop must be at least 0 and less than 1"),
         (
             {"differences": {"a": {}, "b": {"run.name": "other"}}},
             "rows that are the same run:\n  a, seed 0 and b, seed 0",

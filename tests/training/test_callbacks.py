@@ -12,7 +12,9 @@ from PIL import Image
 from runs_for_tests import assert_same, checkpoint, fit, only_run, words
 
 from asva_lightning.cli import main
+from asva_lightning.encoders import PixelCodec
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, probe, read_clip
 from asva_lightning.training.callbacks import SyncScores, sync_scores
 from asva_lightning.training.task import AnimationTask
@@ -126,6 +128,10 @@ def test_sound_swap_compares_truth_samples_and_stillness(run):
     assert scores["still"]["mean"] == 0.0
     assert -1 <= scores["right_sound"]["mean"] <= 1
     assert {score["count"] + score["left_out"] for score in scores.values()} == {8}
+    kept = Results.read(run / "sound_swap" / "still.json")
+    assert kept.videos.keys() == kept.texts.keys()
+    assert (kept.facts["seed"], kept.facts["step"]) == (0, 2)
+    assert kept.versions
     table = (run / "sound_swap" / "table.md").read_text()
     assert table.count("|") > 20
     assert "95 % interval" in table
@@ -171,3 +177,41 @@ def test_a_bad_clip_is_skipped_logged_and_listed(synth_shards, tmp_path, caplog)
     listed = [json.loads(line) for line in (run / "bad_clips.jsonl").read_text().splitlines()]
     assert {(entry["shard"], entry["key"]) for entry in listed} == {(str(shards / sample["shard"]), sample["key"])}
     assert sample["key"] in caplog.text
+
+
+def test_bad_clips_and_samples_that_are_no_numbers_are_left_out_and_listed(synth_shards, tmp_path, monkeypatch):
+    """Two clips of each of eight videos: the first video cannot be read, the first sample of each batch is NaN."""
+    shards = shutil.copytree(synth_shards, tmp_path / "shards")
+    first, second = (json.loads(line) for line in (shards / "test.jsonl").read_text().splitlines()[:2])
+    with (shards / first["shard"]).open("r+b") as tar:
+        tar.seek(first["offset"])
+        tar.write(bytes(first["size"]))
+    decode = PixelCodec.decode
+
+    def broken(self, latents):
+        frames = decode(self, latents)
+        frames[0, 0, 0, 0, 0] = torch.nan
+        return frames
+
+    alone = {"class_path": "asva_lightning.training.callbacks.SyncScores", "init_args": {"every": 9}}
+    given = f"--trainer.callbacks={json.dumps([alone])}", "--data.clips_per_sample=2", "--run.validate_every=null"
+    main(words("fit", shards, tmp_path / "runs", *given))
+    monkeypatch.setattr(PixelCodec, "decode", broken)
+    main(words("test", shards, tmp_path / "runs", *given))
+    results = Results.read(only_run(tmp_path / "runs") / "test.json")
+    unread = {key: reason for key, reason in results.excluded.items() if key.startswith(first["key"])}
+    assert list(unread) == [f"{first['key']}_clip-00", f"{first['key']}_clip-01"]
+    nan = [reason for key, reason in results.excluded.items() if key not in unread]
+    assert set(nan) == {"the sample holds values that are no finite numbers"}
+    assert len(results.texts) + len(results.excluded) == 16, "no neighbour is judged in the place of a bad clip"
+    assert len(results.texts) < 14
+    assert results.videos.keys() == results.texts.keys()
+    assert len(set(results.videos.values())) < len(results.videos), "clips of one video are one video"
+    assert second["key"] in results.videos.values()
+
+
+def test_a_format_that_a_measure_cannot_judge_is_told_before_training(synth_shards, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(words("fit", synth_shards, tmp_path, "--data.format.fps=4", "--data.format.frames=8"))
+    assert "onset_f1 cannot judge clips of this format: OnsetF1 has tolerance=0.1 s" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.ckpt"))

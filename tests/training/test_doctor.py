@@ -1,5 +1,6 @@
 """doctor: what it says of a configuration, by the same words that `fit` takes."""
 
+import json
 import re
 import resource
 from pathlib import Path
@@ -163,6 +164,25 @@ def test_settings_that_do_not_fit_the_shards_or_the_devices_are_told(doctor, syn
     text, code = doctor(*words("doctor", synth_shards, tmp_path, "--ckpt_path=nowhere.ckpt")[1:])
     assert code == 1
     assert "MISSING: that checkpoint does not exist" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "scheduler", "message"),
+    [
+        ("FlowTarget", "DDIMScheduler", "DDIMScheduler cannot follow FlowTarget, whose path is straight"),
+        ("CleanTarget", "PNDMScheduler", "PNDMScheduler cannot sample CleanTarget in 2 steps"),
+    ],
+)
+def test_an_objective_that_the_scheduler_cannot_sample_is_an_error(
+    doctor, synth_shards, tmp_path, target, scheduler, message
+):
+    objective = {"class_path": "asva_lightning.diffusion.Objective",
+                 "init_args": {"target": {"class_path": f"asva_lightning.diffusion.{target}"}}}  # fmt: skip
+    text, code = doctor(*words("doctor", synth_shards, tmp_path, f"--model.init_args.objective={json.dumps(objective)}",
+                               f"--model.init_args.sampling.scheduler={scheduler}")[1:])  # fmt: skip
+    assert code == 1
+    assert f"\nOptions\n  ERROR: {message}" in text
+    assert text.endswith("`fit` would stop: see MISSING or ERROR above (1).\n")
 
 
 @pytest.mark.parametrize(

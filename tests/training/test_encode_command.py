@@ -1,7 +1,11 @@
 """The command `shards encode`."""
 
+import json
 import pickle
 import shutil
+import struct
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from encoded_for_tests import EXACT, FORMAT, clips_of, encode
 
 import asva_lightning.training.encode as encode_module
 from asva_lightning.cli import main
-from asva_lightning.data.manifest import Dataset
+from asva_lightning.data.manifest import Dataset, write_split
 from asva_lightning.training.encode_clip import EncodeClip, to_int16
 
 
@@ -47,8 +51,7 @@ def test_an_interrupted_start_is_continued(exact_shards, exact_latents, tmp_path
         return whole(self, item)
 
     monkeypatch.setattr(EncodeClip, "__call__", until_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        encode(exact_shards, output, *EXACT)
+    assert stop_of(exact_shards, output, *EXACT) == 130
     assert not output.exists()
     monkeypatch.setattr(EncodeClip, "__call__", lambda self, item: done.append(item.sample.key) or whole(self, item))
 
@@ -58,8 +61,7 @@ def test_an_interrupted_start_is_continued(exact_shards, exact_latents, tmp_path
         return write(shard, samples, clips)
 
     monkeypatch.setattr(encode_module, "write_encoded_shard", until_the_second_shard)
-    with pytest.raises(KeyboardInterrupt):
-        encode(exact_shards, output, *EXACT)
+    assert stop_of(exact_shards, output, *EXACT) == 130
     assert not output.exists()
     monkeypatch.setattr(encode_module, "write_encoded_shard", write)
     encode(exact_shards, output, *EXACT)
@@ -118,12 +120,70 @@ def test_it_refuses_what_makes_no_sense(exact_shards, exact_latents, tmp_path, c
     assert "--audio_step SECONDS" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["lint"], ["preview", "page.html"]])
-def test_what_looks_at_pictures_refuses_latents(exact_latents, tmp_path, monkeypatch, capsys, words):
+def test_what_looks_at_pictures_refuses_latents(exact_latents, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    command, *rest = words
     with pytest.raises(SystemExit) as stop:
-        main(["shards", command, str(exact_latents), *rest])
+        main(["shards", "preview", str(exact_latents), "page.html"])
     assert stop.value.code == 1
     assert "holds latents, which show no pictures. Give the shards that they were encoded" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.html"))
+
+
+def lint_report(folder: Path, report: Path, *words: str) -> dict:
+    with suppress(SystemExit):
+        main(["shards", "lint", str(folder), f"--report={report}", "--workers=1", *words])
+    return json.loads(report.read_text())
+
+
+def test_lint_looks_at_latents(exact_latents, exact_shards, tmp_path):
+    told = lint_report(exact_latents, tmp_path / "lint.json")
+    assert (told["wrong"], told["faults"], told["duplicates"]) == (False, {}, [])
+    note = (
+        f"{exact_latents} holds latents: duplicates of pictures are not looked for. Lint the shards that it was encoded"
+    )
+    assert [line.startswith(note) for line in told["notes"]] == [True]
+    both = lint_report(exact_latents, tmp_path / "both.json", f"--also={exact_shards}")
+    assert {(pair["sound"], pair["picture"]) for pair in both["duplicates"]} == {(0.0, None)}
+    assert len(both["duplicates"]) == 8
+
+
+def test_lint_finds_what_is_wrong_with_latents(exact_latents, tmp_path):
+    copied = shutil.copytree(exact_latents, tmp_path / "copied")
+    samples = Dataset.open(copied).samples("train")
+    latents, waveform, times = (
+        samples[place].tensors[name] for place, name in enumerate(("latents", "waveform", "times"))
+    )
+
+    def write(sample, place, content):
+        with (copied / sample.shard).open("r+b") as file:
+            file.seek(place)
+            file.write(content)
+
+    write(samples[0], latents.offset + 8, struct.pack("<f", float("nan")))
+    write(samples[1], waveform.offset + 8, b"\x01")
+    write(samples[2], times.offset + 8, struct.pack("<d", 0.0))
+    write(samples[3], samples[3].offset, bytes(8))
+    tensors = dict(samples[4].tensors)
+    tensors["latents"] = replace(tensors["latents"], offset=tensors["latents"].offset - 4)
+    changes = [
+        {"sha256": ""},
+        {},
+        {"sha256": ""},
+        {"sha256": ""},
+        {"tensors": tensors},
+        {"offset": samples[5].offset - 1, "size": samples[5].size + 1},
+    ]
+    write_split(copied, "train", [replace(sample, **change) for sample, change in zip(samples, changes)])
+    faults = lint_report(copied, tmp_path / "lint.json")["faults"]
+    reasons = (
+        "its latents are no finite numbers",
+        "its bytes are not those of the checksum",
+        "its times do not ascend from 0",
+        "is no safetensors file",
+        "holds the tensor latents not where the manifest says",
+        "its bytes are not those of the checksum",
+    )
+    for sample, reason in zip(samples, reasons):
+        assert faults.pop(f"train {sample.key} in {sample.address}").startswith(reason)
+    assert list(faults) == [samples[5].address]
+    assert faults[samples[5].address].endswith("not where the manifest says")

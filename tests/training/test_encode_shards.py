@@ -292,3 +292,15 @@ def test_the_entry_of_the_manifest_is_checked(exact_latents, tmp_path):
     (copied / "dataset.json").write_text(json.dumps(description))
     with pytest.raises(ShardsError, match="`encoded` must have exactly the entries audio, audio_step, codec"):
         EncodedShards.of(Dataset.open(copied))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"height": -1}, "height"), ({"sample_rate": "16000"}, "sample_rate"), ({"codec": None}, "codec"),
+     ({"audio_step": 0, "seconds": [2]}, "audio_step, seconds"), ({"audio_step": 0.5}, "audio and audio_step")],
+)  # fmt: skip
+def test_the_values_of_the_entry_are_checked(exact_latents, change, named):
+    whole = Dataset.open(exact_latents)
+    entry = whole.description["encoded"] | change
+    with pytest.raises(ShardsError, match=rf"`encoded` has impossible values for {named}\. Encode the shards again"):
+        EncodedShards.of(Dataset(whole.folder, {**whole.description, "encoded": entry}))

@@ -18,6 +18,7 @@ from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat
 from asva_lightning.training.callbacks import Evaluate, evaluate
 from asva_lightning.training.callbacks.evaluation_folder import checkpoint_digest, planned
+from asva_lightning.training.task import AnimationTask
 
 PROTOCOL = ROOT / "experiments" / "overlays" / "protocol.yaml"
 CALLBACK = "asva_lightning.training.callbacks.Evaluate"
@@ -237,3 +238,74 @@ def test_two_ranks_share_the_work(synth_shards, root):
     assert made(folder / "guidance_1") == before, "clips of two ranks are those of one"
     alone = Results.read(folder / "guidance_2" / "results.json")
     assert alone.values["psnr"] == pytest.approx(shared[2].values["psnr"], abs=0.05)
+
+
+def test_a_sample_that_is_no_number_is_excluded_and_all_else_is_kept(synth_shards, root, monkeypatch, caplog):
+    generate, used = evaluate.generate, []
+
+    def diverged(*arguments, **settings):
+        made = generate(*arguments, **settings)
+        used.append(len(made))
+        return [replace(made[0], finite=False), *made[1:]] if len(used) == 1 else made
+
+    monkeypatch.setattr(evaluate, "generate", diverged)
+    monkeypatch.syspath_prepend(ROOT / "tests" / "evaluation")
+    given = {"measures": ["psnr"], "judges": {"brightness": {"class_path": "judges_for_tests.Brightness"}}}
+    main(words_of_test(synth_shards, root, **given))
+    folder = only_run(root) / "evaluation" / "step_000002" / "guidance_2"
+    results = Results.read(folder / "results.json")
+    (key,) = results.excluded
+    assert results.excluded[key] == "the sample holds values that are no finite numbers."
+    assert (len(results.texts), len(made(folder)), results.missing) == (5, 5, [])
+    assert not (folder / f"{key}.mp4").exists()
+    assert "1 clips excluded, 0 missing" in caplog.text
+    caplog.clear()
+    main(words_of_test(synth_shards, root, **given))
+    assert "results.json is up to date" in caplog.text
+    assert sum(used) == 6, "it is not sampled for ever"
+    caplog.clear()
+    main(words_of_test(synth_shards, root, **given, set_resamples=3))
+    assert "up to date" not in caplog.text
+    assert len(Results.read(folder / "results.json").set_draws["brightness"]) == 3
+    (folder / "results.json").write_text("{")
+    main(words_of_test(synth_shards, root, **given, set_resamples=3))
+    assert "All clips are judged anew: " in caplog.text
+    assert Results.read(folder / "results.json").values == results.values
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"guidance": [1, -2]}, "error: Guidance by audio "),
+        ({"judges": {"fvd": {"class_path": "judges_for_tests.Longer"}}}, "fvd cannot judge clips of this"),
+    ],
+)
+def test_what_cannot_be_is_told_before_the_loop_over_the_test(
+    settings, message, synth_shards, root, capsys, monkeypatch
+):
+    def never(*_):
+        raise AssertionError("the loop over the test clips has begun")
+
+    monkeypatch.setattr(AnimationTask, "test_step", never)
+    monkeypatch.syspath_prepend(ROOT / "tests" / "evaluation")
+    with pytest.raises(SystemExit):
+        main(words_of_test(synth_shards, root, **settings))
+    assert message in capsys.readouterr().err
+
+
+def test_the_protocol_over_the_quickstart_says_at_once_that_its_scheduler_cannot(synth_shards, root, capsys):
+    with pytest.raises(SystemExit):
+        main([*words("test", synth_shards, root), f"--config={PROTOCOL}", f"--run.folder={only_run(root)}"])
+    assert "PNDMScheduler cannot sample CleanTarget in 50 steps" in capsys.readouterr().err
+    assert not (only_run(root) / "evaluation").exists()
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_judged_both_ranks_say_so_and_end(synth_shards, root):
+    judges = {"broken": {"class_path": "evaluation.judges_for_tests.Broken"}}
+    given = words_of_test(synth_shards, root, measures=[], judges=judges, videos=2, clips_per_reference=1)
+    with pytest.raises(AssertionError) as ended:
+        launch([*given, "--trainer.strategy=ddp", "--trainer.devices=2"], timeout=120)
+    told = str(ended.value)
+    assert "error: Not one of 2 clips could be judged" in told.replace("\\n", "\n")
+    assert "error: Rank 0 could not go on: Not one of 2 clips could be judged" in told

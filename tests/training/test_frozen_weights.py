@@ -32,3 +32,14 @@ def test_the_digest_is_of_the_frozen_weights_alone(small):
     compare_frozen({}, after, "x.ckpt")
     with pytest.raises(WeightsError, match=r"x\.ckpt was trained on another unet: the digest .* Give the file"):
         compare_frozen(before, after, "x.ckpt")
+
+
+def test_what_nobody_hears_is_left_out(small):
+    unet, silent = small.unet().requires_grad_(False), conditioner()
+    silent.audio.requires_grad_(False)
+    assert digests_of_frozen(unet, silent).keys() == {"unet", "audio_encoder"}
+    deaf = digests_of_frozen(unet, silent, hears=False)
+    with torch.no_grad():
+        next(value for name, value in unet.named_parameters() if "_audio" in name).add_(1)
+    assert deaf.keys() == {"unet"}
+    assert digests_of_frozen(unet, silent, hears=False) == deaf

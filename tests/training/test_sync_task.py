@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from runs_for_tests import ROOT, only_run
+from runs_for_tests import ROOT, launch, only_run
+from torch.nn import SyncBatchNorm
 
 from asva_lightning.cli import main
 from asva_lightning.data.batch import ClipBatch, ClipSample
+from asva_lightning.data.manifest import Dataset
 from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.media import ClipFormat, log_mel
 from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training
@@ -110,6 +112,26 @@ def test_a_missing_avid_cma_is_met_before_training(tmp_path):
         model.setup("fit")
 
 
+def test_batch_normalisation_over_devices_takes_the_place_of_every_other_and_has_the_same_weights():
+    model = task()
+    before = {
+        name: type(layer).__name__ for name, layer in model.named_modules() if "BatchNorm" in type(layer).__name__
+    }
+    saved = model.state_dict()
+    converted = SyncBatchNorm.convert_sync_batchnorm(model)
+    assert set(before.values()) == {"BatchNorm2d", "BatchNorm3d"}
+    assert all(isinstance(converted.get_submodule(name), SyncBatchNorm) for name in before)
+    converted.load_state_dict(saved)
+
+
+@pytest.mark.slow
+def test_sync_batchnorm_reaches_the_network_of_each_rank(synth_shards, tmp_path):
+    """PyTorch has it on GPUs only; that it refuses the CPU shows that the layers were exchanged."""
+    two = ("--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.sync_batchnorm=true")
+    with pytest.raises(AssertionError, match="SyncBatchNorm layers only work with GPU modules"):
+        launch(words("fit", synth_shards, tmp_path, *two))
+
+
 def words(command, shards, root, *more):
     recipe, tiny = ROOT / "experiments" / "sync_classifier_synthsync.yaml", ROOT / "tests" / "tiny_sync.yaml"
     return [command, f"--config={recipe}", f"--config={tiny}", f"--data.shards={shards}", f"--run.root={root}", *more]
@@ -128,6 +150,13 @@ def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_pat
     results = json.loads((run / "sync_accuracy.json").read_text())
     assert results["facts"]["chance"] == 0.6
     assert results["facts"]["step"] == 2
+    assert results["facts"]["seed"] == 0
+    assert results["videos"] == {key: key.rsplit(" at ", 1)[0] for key in results["texts"]}
+    assert results["versions"]
+    middles = {sample.key: (sample.seconds - 3) / 2 for sample in Dataset.open(synth_shards).samples("test")}
+    starts = {key: float(start.removesuffix(" s")) for key, start in (name.split(" at ") for name in results["texts"])}
+    assert starts == pytest.approx(middles, abs=1e-4)
+    assert min(middles.values()) > 1
     for direction in ("audio_to_video", "video_to_audio"):
         score = results["scores"][direction]
         assert score["all"]["count"] == 8

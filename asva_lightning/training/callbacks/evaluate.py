@@ -5,17 +5,25 @@ import logging
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import lightning.pytorch as pl
 
 from asva_lightning.data.batch import ClipSample
 from asva_lightning.data.clips import FixedClips, NoGoodClip
 from asva_lightning.data.datamodule import ClipDataModule
-from asva_lightning.diffusion import AnimationPipeline, Sampling, generate, share
-from asva_lightning.diffusion.generate import write_animation
+from asva_lightning.diffusion import Animation, AnimationPipeline, Guidance, Sampling, generate, share
+from asva_lightning.diffusion.generate import ADVICE, NOT_FINITE, write_animation
 from asva_lightning.errors import ConfigurationError, MediaError
-from asva_lightning.evaluation.evaluate import Evaluation, evaluate, features_folder, judge_part, versions
+from asva_lightning.evaluation.blank_clip import check_measures
+from asva_lightning.evaluation.evaluate import (
+    Evaluation,
+    evaluate,
+    features_folder,
+    identity_of,
+    judge_part,
+    versions,
+)
 from asva_lightning.evaluation.judging import PairJudge, SoundOf
 from asva_lightning.evaluation.measures import PanelDescription
 from asva_lightning.evaluation.references import digest
@@ -29,7 +37,7 @@ from asva_lightning.training.callbacks.evaluation_folder import (
     planned,
 )
 from asva_lightning.training.callbacks.guidance_curve import write_guidance_curve
-from asva_lightning.training.callbacks.sampling import AnimatesClips
+from asva_lightning.training.callbacks.sampling import AnimatesClips, all_or_none
 from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)
@@ -57,9 +65,10 @@ class Evaluate(AnimatesClips):
         videos: How many test videos, spread evenly over all; all if not given.
         measures: Measures that need no weights, by name; all if not given.
         judges: Further measures: name to ``class_path`` and ``init_args``.
-        sound: Whose sound is judged: that of the generated file, or that of the true clip.
+        sound: Whose sound is judged: that of the generated file, that of the true clip, or the latter scrambled as the
+            original read it, for numbers beside published ones.
         batch_size: Clips that a device animates together.
-        workers: Processes of each rank that score; 1 where judges run on GPUs, so that each rank uses its own.
+        workers: Processes of each rank that score; with 1, networks that judge run on the rank's GPU.
         set_resamples: Draws of the bootstrap of a distance between sets.
 
     Raises:
@@ -77,7 +86,7 @@ class Evaluate(AnimatesClips):
         clips_per_reference: int | None = None,
         videos: int | None = None,
         measures: list[str] | None = None,
-        judges: dict[str, dict[str, Any]] | None = None,
+        judges: dict[str, dict] | None = None,  # type: ignore[type-arg]  # jsonargparse makes what is in an Any
         sound: SoundOf = "generated",
         batch_size: int = 8,
         workers: int = 2,
@@ -105,10 +114,25 @@ class Evaluate(AnimatesClips):
         self.set_resamples = set_resamples
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Make the measures and look whether the clips have pixels, before anything costs time."""
+        """Try sampling, scales and measures, before anything costs time.
+
+        Raises:
+            ConfigurationError: If the shards hold latents, the sampling does not fit the objective, a scale is none,
+                or a measure cannot be made or cannot judge clips of the format.
+        """
         super().setup(trainer, pl_module, stage)
-        if stage in self.stages:
-            self.panel.build()
+        if stage not in self.stages:
+            return
+        assert isinstance(pl_module, AnimationTask)
+        sampling = self.sampling or pl_module.sampling
+        sampling.make_scheduler(pl_module.objective)
+        self._guidances(sampling)
+        panel = self.panel.build()
+        texts = [clip.sample.text for clip in planned(self._clips(trainer), self.videos)[:1]]
+        check_measures(panel.of_clips, pl_module.format, panel.of_sets, *texts)
+
+    def _guidances(self, sampling: Sampling) -> list[Guidance]:
+        return [replace(sampling.guidance, audio=scale) for scale in self.scales or [sampling.guidance.audio]]
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Animate what is missing, score it, and write the results.
@@ -128,8 +152,9 @@ class Evaluate(AnimatesClips):
         for kind in kinds:
             for run in runs[kind]:
                 self._score(trainer, pl_module, run, clips)
-            if trainer.is_global_zero:
-                self._compare(runs[kind])
+            with all_or_none(trainer):
+                if trainer.is_global_zero:
+                    self._compare(runs[kind])
 
     def _clips(self, trainer: pl.Trainer) -> FixedClips:
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -140,7 +165,6 @@ class Evaluate(AnimatesClips):
     def _runs(self, trainer: pl.Trainer, task: AnimationTask, clips: FixedClips, kind: Kind) -> list[EvaluationFolder]:
         """A folder for every scale, with the files that belong into it."""
         sampling = self.sampling or task.sampling
-        guidances = [replace(sampling.guidance, audio=scale) for scale in self.scales or [sampling.guidance.audio]]
         plan = planned(clips, self.videos)
         about = {
             "seed": task.seed if self.seed is None else self.seed,
@@ -155,7 +179,7 @@ class Evaluate(AnimatesClips):
         folder = folder.with_name(folder.name + "_raw" * (kind == "raw"))
         return [
             EvaluationFolder(folder / f"guidance_{guidance.audio:g}", sampling, guidance, about, plan)
-            for guidance in guidances
+            for guidance in self._guidances(sampling)
         ]
 
     def _animate(self, trainer: pl.Trainer, task: AnimationTask, run: EvaluationFolder, clips: FixedClips) -> None:
@@ -166,36 +190,64 @@ class Evaluate(AnimatesClips):
         places = share(len(todo), rank, world)
         for first in range(0, len(places), self.batch_size):
             batch = [todo[place] for place in places[first : first + self.batch_size]]
-            read = [read_test_clip(clips, clip.position) for clip in batch]
+            with all_or_none(trainer):
+                read = [read_test_clip(clips, clip.position) for clip in batch]
             pairs = [clip.pair(sample) for clip, sample in zip(batch, read)]
             animations = generate(
                 pipeline, pairs, seed=run.about["seed"], batch_size=self.batch_size, guidance=run.guidance
             )
-            for turn, animation in enumerate(animations):
-                repeated = rank + (first + turn) * world >= len(todo)
-                if read[turn].real and not repeated:
-                    run.forget(batch[turn])
-                    write_animation(pipeline, animation, run.folder, run.facts(batch[turn]))
+            with all_or_none(trainer):
+                for turn, animation in enumerate(animations):
+                    repeated = rank + (first + turn) * world >= len(todo)
+                    if read[turn].real and not repeated:
+                        self._write(pipeline, animation, run, batch[turn])
             if rank == 0:
                 done = min(len(todo), (first + len(batch)) * world)
                 logger.info("%s: %d of %d clips animated", run.folder.name, done, len(todo))
 
+    def _write(
+        self, pipeline: AnimationPipeline, animation: Animation, run: EvaluationFolder, clip: PlannedClip
+    ) -> None:
+        if not animation.finite:
+            logger.warning("%s: %s. %s", clip.key, NOT_FINITE, ADVICE)
+            run.write_not_finite(clip)
+            return
+        run.forget(clip)
+        write_animation(pipeline, animation, run.folder, run.facts(clip))
+
     def _score(self, trainer: pl.Trainer, task: AnimationTask, run: EvaluationFolder, clips: FixedClips) -> None:
         """Score the files of a scale, unless that is done: each rank judges its share, the first puts them together."""
-        features = str(features_folder(run.results)) if self.panel.build().of_sets else None
-        judge = PairJudge(task.format, self.panel, self.sound, clips.clips_per_sample, features)
-        evaluation = Evaluation(run.pairings(), judge, digest(run.references), "test", self.set_resamples)
-        if trainer.strategy.broadcast(is_scored(run.results, evaluation) if trainer.is_global_zero else False):
+        evaluation: Evaluation | None = None
+        done, several = False, trainer.world_size > 1
+        with all_or_none(trainer):
+            if trainer.is_global_zero:
+                evaluation = self._evaluation(task, run, clips)
+                done = is_scored(run.results, evaluation)
+        # One rank asks what files there are: on a network disk the others may see other times of the same files.
+        evaluation, done = trainer.strategy.broadcast((evaluation, done))
+        if done:
             logger.info("%s is up to date", run.results)
             return
-        if trainer.world_size > 1:
-            judge_part(evaluation, run.results, (trainer.global_rank + 1, trainer.world_size), self.workers)
-            trainer.strategy.barrier("clips judged")
-        if trainer.is_global_zero:
-            results = evaluate(evaluation, run.results, self.workers)
-            write_text(run.results.with_suffix(".md"), results.table() + "\n")
-            logger.info("%s\n\nwritten to %s", results.table(), run.results)
-        trainer.strategy.barrier("results written")
+        assert evaluation is not None
+        if several:
+            with all_or_none(trainer):
+                judge_part(evaluation, run.results, (trainer.global_rank + 1, trainer.world_size), self.workers)
+        with all_or_none(trainer):
+            if trainer.is_global_zero:
+                # What another rank could not judge is not tried again here: all would wait for one.
+                results = evaluate(evaluation, run.results, self.workers, retry_failures=not several)
+                write_text(run.results.with_suffix(".md"), results.table() + "\n")
+                logger.info("%s\n\nwritten to %s", results.table(), run.results)
+
+    def _evaluation(self, task: AnimationTask, run: EvaluationFolder, clips: FixedClips) -> Evaluation:
+        """What is to be judged, as the files are now."""
+        features = str(features_folder(run.results)) if self.panel.build().of_sets else None
+        judge = PairJudge(task.format, self.panel, self.sound, clips.clips_per_sample, features)
+        pairings = run.pairings()
+        return Evaluation(
+            pairings, judge, digest(run.references), "test", self.set_resamples, run.not_finite(),
+            identity_of(pairings.pairs),
+        )  # fmt: skip
 
     def _compare(self, runs: list[EvaluationFolder]) -> None:
         """Warn of clips that are not in the results, and put the scales together if there are several."""
@@ -229,7 +281,13 @@ def is_scored(results: Path, evaluation: Evaluation) -> bool:
     """Whether a file of results is what this evaluation would give; results are removed when their clips are."""
     if not results.is_file():
         return False
-    known = Results.read(results)
-    keys = {pair.key for pair in evaluation.pairings.pairs}
-    asked = json.loads(json.dumps(evaluation.protocol)), versions(), evaluation.pairings.missing, keys
-    return asked == (known.protocol, known.versions, known.missing, set(known.texts))
+    try:
+        known = Results.read(results)
+    except ConfigurationError as error:
+        logger.warning("All clips are judged anew: %s", error)
+        return False
+    keys = {pair.key for pair in evaluation.pairings.pairs} | evaluation.excluded.keys()
+    draws = {name: known.facts[name] for name in ("draws of sets",) if name in known.facts}
+    asked = json.loads(json.dumps(evaluation.protocol)), versions(), evaluation.pairings.missing, keys, evaluation.draws
+    met = known.protocol, known.versions, known.missing, known.texts.keys() | known.excluded.keys(), draws
+    return asked == met

@@ -12,10 +12,12 @@ from asva_lightning.data.batch import ClipSample
 from asva_lightning.data.clips import FixedClips
 from asva_lightning.data.manifest import SampleRecord
 from asva_lightning.diffusion import Guidance, Pair, Sampling
+from asva_lightning.diffusion.generate import NOT_FINITE
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.evaluate import forget_judged
 from asva_lightning.evaluation.pairing import Pairing, Pairings
 from asva_lightning.evaluation.references import Reference
+from asva_lightning.files import write_text
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,19 @@ class EvaluationFolder:
         """Path of the video of a clip."""
         return self.folder / f"{clip.key}.mp4"
 
+    def write_not_finite(self, clip: PlannedClip) -> None:
+        """Note of a clip that its sample is no video, so that there is none and it is not sampled for ever."""
+        self.forget(clip)
+        path = self.file(clip)
+        path.unlink(missing_ok=True)
+        facts = {"key": clip.key, **self.facts(clip), "finite": False}
+        write_text(path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+    def not_finite(self) -> dict[str, str]:
+        """The clips whose samples are no videos, with the reason. Without its JSON file one is sampled again."""
+        done = {clip.key: self._written(clip) for clip in self.clips if self._is_done(clip)}
+        return {key: f"{NOT_FINITE}." for key, written in done.items() if not written.get("finite", True)}
+
     def undone(self) -> list[PlannedClip]:
         """The clips that are not there, or were made otherwise."""
         return [clip for clip in self.clips if not self._is_done(clip)]
@@ -102,24 +117,30 @@ class EvaluationFolder:
         forget_judged(self.results)
 
     def pairings(self) -> Pairings:
-        """The files with their truths; clips that could not be read, and so have no file, are missing."""
+        """The files with their truths; what could not be read, and so has no file, is missing."""
         truths = {reference.key: reference for reference in self.references}
         undone = {clip.key for clip in self.undone()}
+        without = undone | self.not_finite().keys()
         pairs = [
             Pairing(str(self.file(clip)), truths[clip.sample.key], number=clip.number)
             for clip in self.clips
-            if clip.key not in undone
+            if clip.key not in without
         ]
         return Pairings(pairs, sorted(undone), [])
 
     def _is_done(self, clip: PlannedClip) -> bool:
-        path = self.file(clip)
-        try:
-            written = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
+        written = self._written(clip)
         asked = json.loads(json.dumps(self.facts(clip)))
-        return path.is_file() and isinstance(written, dict) and asked.items() <= written.items()
+        there = self.file(clip).is_file() or not written.get("finite", True)
+        return there and asked.items() <= written.items()
+
+    def _written(self, clip: PlannedClip) -> dict[str, Any]:
+        """What the JSON file of a clip says; nothing where there is none."""
+        try:
+            written = json.loads(self.file(clip).with_suffix(".json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return written if isinstance(written, dict) else {}
 
 
 def planned(clips: FixedClips, videos: int | None = None) -> list[PlannedClip]:

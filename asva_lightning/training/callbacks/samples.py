@@ -1,6 +1,7 @@
 """Sample videos while training: the same clips and the same noise at every step."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,11 @@ class SampleVideos(AnimatesClips):
         self.every = every
         self.clips = clips
         self.at_start = at_start
-        self._fixed: list[ClipSample] = []
+        self._fixed: Sequence[ClipSample] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Read the clips, once."""
-        self._fixed = fixed_clips(trainer, "validate", self.clips)
+        self._fixed = fixed_clips(trainer, "validate", self.clips).clips
         if self.at_start and trainer.global_step == 0:
             self._sample(trainer, pl_module)
 

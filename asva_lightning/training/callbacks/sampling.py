@@ -1,6 +1,8 @@
 """What callbacks that sample have in common: fixed clips, the averaged weights, the work shared by all ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 import lightning.pytorch as pl
@@ -8,10 +10,11 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from asva_lightning.data.batch import ClipSample
+from asva_lightning.data.clips import FixedClips, NoGoodClip
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.diffusion import Animation, Pair, generate, share
 from asva_lightning.diffusion.generate import clip_name
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.errors import AsvaError, ConfigurationError, WorkFailed
 from asva_lightning.training.task import AnimationTask
 
 Value = TypeVar("Value")
@@ -22,9 +25,12 @@ class AnimatesClips(Callback):
 
     Attributes:
         stages: Where it does so; where there are no pixels, these do not begin.
+        clips_in_fit: Whose clips it takes while training: ``validate`` or ``test``. Where there are none, training goes
+            on without the callback.
     """
 
     stages: ClassVar[Sequence[str]] = ("fit",)
+    clips_in_fit: ClassVar[str] = "validate"
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Look whether the clips have pixels, before anything costs time.
@@ -33,12 +39,32 @@ class AnimatesClips(Callback):
             ConfigurationError: If their shards hold latents.
         """
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if isinstance(data, ClipDataModule) and stage in self.stages:
-            data.check_pixels()
+        if not isinstance(data, ClipDataModule) or stage not in self.stages:
+            return
+        if stage == "fit" and not data.offers(self.clips_in_fit):
+            others = [callback for callback in trainer.callbacks if callback is not self]  # type: ignore[attr-defined]
+            trainer.callbacks = others  # type: ignore[attr-defined]
+            return
+        data.check_pixels()
 
 
-def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> list[ClipSample]:
+@dataclass(frozen=True)
+class ChosenClips:
+    """Clips that are judged, and those that cannot be.
+
+    Args:
+        clips: The clips.
+        excluded: Name of each clip that was chosen and is not there, to the reason.
+    """
+
+    clips: Sequence[ClipSample]
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+
+def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> ChosenClips:
     """The same clips every time, spread evenly over those of a stage (``validate`` or ``test``).
+
+    A clip that cannot be read has no neighbour in its place: that would count twice.
 
     Raises:
         ConfigurationError: If the data module does not offer them.
@@ -48,8 +74,18 @@ def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> list[Clip
         raise ConfigurationError("Sampling callbacks need asva_lightning.data.ClipDataModule as --data.")
     clips = data.fixed_clips(stage)
     count = len(clips) if count is None else min(count, len(clips))
-    chosen = [clips[place * len(clips) // count] for place in range(count)]
-    return [clip for clip in chosen if isinstance(clip, ClipSample)]
+    places = [turn * len(clips) // count for turn in range(count)]
+    chosen = {place: clips[place] for place in places}
+    good = {place: clip for place, clip in chosen.items() if isinstance(clip, ClipSample) and clip.real}
+    excluded = dict(_named_with_reason(clips, place, chosen[place]) for place in places if place not in good)
+    return ChosenClips(list(good.values()), excluded)
+
+
+def _named_with_reason(clips: FixedClips, place: int, met_there: ClipSample | NoGoodClip) -> tuple[str, str]:
+    """A clip that is not there, and why, as told by what stands in its place."""
+    sample, number = clips.samples[place // clips.clips_per_sample], place % clips.clips_per_sample
+    met = [bad.reason for bad in met_there.bad if bad.key == sample.key]
+    return f"{sample.key}_clip-{number:02d}", met[0] if met else "is in quarantine"
 
 
 def pair_of(clip: ClipSample) -> Pair:
@@ -74,6 +110,29 @@ def sample_together(trainer: pl.Trainer, task: AnimationTask, pairs: Sequence[Pa
         for turn, (place, animation) in enumerate(zip(places, animations))
         if first + turn * trainer.world_size < len(pairs)
     }
+
+
+@contextmanager
+def all_or_none(trainer: pl.Trainer) -> Iterator[None]:
+    """What one rank cannot do within it ends all ranks, rather than leaving the others to wait for it.
+
+    All ranks must enter it together, and it must hold nothing that waits for other ranks.
+
+    Raises:
+        WorkFailed: On the ranks that could do their part, with the message of the first that could not, which itself
+            raises what it met.
+    """
+    own: AsvaError | OSError | None = None
+    try:
+        yield
+    except (AsvaError, OSError) as error:
+        own = error
+    told = gather(trainer, {trainer.global_rank: None if own is None else str(own)})
+    if own is not None:
+        raise own
+    for rank, text in enumerate(told):
+        if text is not None:
+            raise WorkFailed(f"Rank {rank} could not go on: {text}")
 
 
 def gather(trainer: pl.Trainer, values: dict[int, Value]) -> list[Value]:

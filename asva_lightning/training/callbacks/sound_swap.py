@@ -13,10 +13,11 @@ from torch import Tensor
 from asva_lightning.data.batch import ClipSample
 from asva_lightning.diffusion import Animation
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.evaluation.results import Results
+from asva_lightning.evaluation.blank_clip import check_measures
+from asva_lightning.evaluation.results import Results, some
 from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.callbacks.sampling import AnimatesClips, fixed_clips, pair_of, sample_together
-from asva_lightning.training.callbacks.sync_scores import judge
+from asva_lightning.training.callbacks.sync_scores import judge, sync_measures
 from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)
@@ -46,17 +47,30 @@ class SoundSwap(AnimatesClips):
         clips: How many test clips.
     """
 
+    clips_in_fit = "test"
+
     def __init__(self, clips: int = 96) -> None:
         if clips < 2:
             raise ConfigurationError("SoundSwap needs at least two clips, to swap their sounds.")
         self.clips = clips
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let the measures judge a blank clip, before the training.
+
+        Raises:
+            ConfigurationError: If shards hold latents, or a measure cannot judge clips of the format.
+        """
+        super().setup(trainer, pl_module, stage)
+        if stage in self.stages and isinstance(pl_module, AnimationTask):
+            check_measures(sync_measures(), pl_module.format)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge, print, log the means, and write ``sound_swap/*.json`` and ``sound_swap/table.md``."""
         if trainer.global_step < trainer.max_steps:
             return
         assert isinstance(pl_module, AnimationTask)
-        clips = fixed_clips(trainer, "test", self.clips)
+        chosen = fixed_clips(trainer, "test", self.clips)
+        clips = chosen.clips
         if len(clips) < 2:
             logger.warning("There is %d test clip, so no sound to swap it with, and no table.", len(clips))
             return
@@ -70,7 +84,7 @@ class SoundSwap(AnimatesClips):
             "other_sound": sample_together(trainer, pl_module, other),
             "still": still,
         }
-        results = {row: judge(trainer, pl_module, clips, animations) for row, animations in made.items()}
+        results = {row: judge(trainer, pl_module, chosen, animations) for row, animations in made.items()}
         if trainer.is_global_zero:
             run = RunFolder(Path(trainer.default_root_dir))
             table = table_of(results)
@@ -102,7 +116,11 @@ def table_of(results: dict[str, Results]) -> str:
     first = next(iter(results.values()))
     count = max(first.overall(name).count for name in COLUMNS)
     facts = ", ".join(f"{name} {value}" for name, value in first.facts.items())
-    return "\n".join([f"{count} test clips ({facts}); mean and 95 % interval over clips", "", *lines])
+    left = {row: len(result.excluded) for row, result in results.items() if result.excluded}
+    notes = (
+        ["", "excluded: " + ", ".join(f"{some(n, 'clip')} of {ROWS[row]}" for row, n in left.items())] if left else []
+    )
+    return "\n".join([f"{count} test clips ({facts}); mean and 95 % interval over videos", "", *lines, *notes])
 
 
 def write_table(run: RunFolder, results: dict[str, Results], table: str) -> None:

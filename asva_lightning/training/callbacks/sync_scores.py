@@ -1,7 +1,7 @@
 """Synchronisation scores while training and in the test."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from asva_lightning.data.batch import ClipSample
 from asva_lightning.diffusion import Animation
+from asva_lightning.diffusion.generate import ADVICE, NOT_FINITE
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.evaluation.blank_clip import check_measures
+from asva_lightning.evaluation.evaluate import versions
 from asva_lightning.evaluation.results import Results
 from asva_lightning.evaluation.score import Measure, score
 from asva_lightning.metrics.av_align import AVAlign
@@ -20,7 +22,15 @@ from asva_lightning.metrics.motion_correlation import MotionCorrelation
 from asva_lightning.metrics.onset_f1 import OnsetF1
 from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation
 from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.callbacks.sampling import AnimatesClips, fixed_clips, gather, pair_of, sample_together
+from asva_lightning.training.callbacks.sampling import (
+    AnimatesClips,
+    ChosenClips,
+    all_or_none,
+    fixed_clips,
+    gather,
+    pair_of,
+    sample_together,
+)
 from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)
@@ -36,49 +46,77 @@ def sync_measures() -> dict[str, Measure]:
     }
 
 
-def merge(parts: Sequence[Results]) -> Results:
-    """Results of single clips, put together."""
-    values: dict[str, dict[str, float]] = {}
-    texts: dict[str, str] = {}
+def merge(parts: Sequence[Results], measures: Iterable[str], facts: Mapping[str, str | float]) -> Results:
+    """Results of single clips, put together; each measure has a place, though not one clip could be judged."""
+    results = Results({name: {} for name in measures}, {}, dict(facts), versions=versions())
     for part in parts:
-        texts |= part.texts
+        results.texts |= part.texts
+        results.videos |= part.videos
+        results.excluded |= part.excluded
         for name, of_clips in part.values.items():
-            values.setdefault(name, {}).update(of_clips)
-    return Results(values, texts, parts[0].facts if parts else {})
+            results.values[name].update(of_clips)
+    return results
 
 
 def judge(
     trainer: pl.Trainer,
     task: AnimationTask,
-    clips: Sequence[ClipSample],
+    chosen: ChosenClips,
     animations: Mapping[int, Animation],
     measures: Mapping[str, Measure] | None = None,
 ) -> Results:
     """Judge this rank's animations against the true clips, and put the results of all ranks together.
 
+    Clips that could not be read, and samples that hold NaN or infinity, are in ``excluded``.
+
     Args:
         trainer: Knows the ranks.
         task: Knows the clip format and how samples were drawn.
-        clips: The true clips.
+        chosen: The true clips.
         animations: Number of the clip to what this rank made of it. It is judged with the true sound.
         measures: Name to measure; those that need no weights if not given.
     """
-    guidance = task.sampling.guidance
-    facts = {"guidance audio": guidance.audio, "text": guidance.text, "sampling steps": task.sampling.steps}
+    measures = sync_measures() if measures is None else measures
     mine = {}
-    for place, animation in animations.items():
-        clip = clips[place]
-        text = clip.text or clip.category
-        judged = EvaluatedClip(animation.pair.key, animation.pixels, clip.waveform, text, clip.pixels)
-        mine[place] = score([judged], measures or sync_measures(), task.format, facts)
-    return merge(gather(trainer, mine))
+    with all_or_none(trainer):
+        for place, animation in animations.items():
+            clip, key = chosen.clips[place], animation.pair.key
+            reason = "" if animation.finite else NOT_FINITE
+            if not clip.waveform.isfinite().all():
+                reason = "the true sound holds values that are no finite numbers"
+            if reason:
+                logger.warning("%s is not judged: %s. %s", key, reason, ADVICE if not animation.finite else "")
+                mine[place] = Results({}, {}, excluded={key: reason})
+                continue
+            judged = EvaluatedClip(key, animation.pixels, clip.waveform, clip.text or clip.category, clip.pixels)
+            mine[place] = score([judged], measures, task.format)
+            mine[place].videos = {key: clip.key}
+    results = merge(gather(trainer, mine), measures, facts_of(task))
+    results.excluded |= chosen.excluded
+    return results
+
+
+def facts_of(task: AnimationTask) -> dict[str, str | float]:
+    """What heads the table of samples that a task makes."""
+    format, guidance = task.format, task.sampling.guidance
+    return {
+        "frames": format.frames,
+        "fps": format.fps,
+        "size": f"{format.height}x{format.width}",
+        "guidance audio": guidance.audio,
+        "text": guidance.text,
+        "sync": guidance.sync,
+        "sampling steps": task.sampling.steps,
+        "seed": task.seed,
+        "step": task.steps_done,
+    }
 
 
 class SyncScores(AnimatesClips):
     """Animates fixed clips, judges how well they follow the sound, and logs ``sync/<measure>``.
 
-    ``sync/clips`` is how many clips were judged. The random state of training is left as it was, whatever the measures
-    draw.
+    ``sync/clips`` is how many clips were judged, ``sync/excluded`` how many could not be, where there are some. The
+    random state of training is left as it was, whatever the measures draw.
 
     Args:
         every: Optimizer steps between scores.
@@ -111,6 +149,16 @@ class SyncScores(AnimatesClips):
         self.seconds = seconds
         self._fitting: int | None = None
 
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Let the measures judge a blank clip, before anything costs time.
+
+        Raises:
+            ConfigurationError: If shards hold latents, or a measure cannot judge clips of the format.
+        """
+        super().setup(trainer, pl_module, stage)
+        if stage in self.stages and isinstance(pl_module, AnimationTask):
+            check_measures(self.measures, pl_module.format)
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Judge where it is time."""
         if trainer.global_step % self.every or trainer.fit_loop._should_accumulate():
@@ -121,8 +169,11 @@ class SyncScores(AnimatesClips):
                 self._fitting = self._measure(trainer, pl_module, self.seconds)
             results = self._score(trainer, pl_module, "validate", self._fitting or self.clips)
         values = {f"sync/{name}": results.overall(name).mean for name in self.measures}
+        counts = {"sync/clips": float(len(results.texts))}
+        if results.excluded:
+            counts["sync/excluded"] = float(len(results.excluded))
         for log in trainer.loggers:
-            log.log_metrics({**values, "sync/clips": float(len(results.texts))}, step=trainer.global_step)
+            log.log_metrics({**values, **counts}, step=trainer.global_step)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge the test clips, and write the values of each."""
@@ -141,9 +192,9 @@ class SyncScores(AnimatesClips):
         return clips_within(seconds, taken, self.clips, trainer.world_size)
 
     def _score(self, trainer: pl.Trainer, task: AnimationTask, stage: str, count: int | None) -> Results:
-        clips = fixed_clips(trainer, stage, count)
-        animations = sample_together(trainer, task, [pair_of(clip) for clip in clips])
-        return judge(trainer, task, clips, animations, self.measures)
+        chosen = fixed_clips(trainer, stage, count)
+        animations = sample_together(trainer, task, [pair_of(clip) for clip in chosen.clips])
+        return judge(trainer, task, chosen, animations, self.measures)
 
 
 def clips_within(seconds: float, taken: float, most: int, at_once: int = 1) -> int:

@@ -20,6 +20,7 @@ from asva_lightning.training.doctor.run import run_section
 from asva_lightning.training.doctor.shards import shards_section
 from asva_lightning.training.doctor.text import Section
 from asva_lightning.training.experiment import ParsingCLI, Run, check_files
+from asva_lightning.training.option_check import check_options
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ def examine(examined: Examined) -> list[Section]:
     run, begin = run_section(examined.run, named, max_steps)
     needs = needed(config)
     sections = [weights_section(map(locate, needs)), shards_section(config["data"]), run]
+    options = Section("Options")
+    try:
+        check_options(config)
+    except AsvaError as error:
+        options.stop(error, "ERROR")
+        return [*sections, options]
     try:
         return sections + _costs(examined, begin, max_steps, frozen=bool(needs))
     except AsvaError as error:

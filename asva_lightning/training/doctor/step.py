@@ -64,9 +64,7 @@ def shapes_of(config: Mapping[str, Any]) -> Shapes:
             f"A picture of {clip.height}x{clip.width} px does not divide by the codec's factor {factor}. "
             "Set --data.format.height and --data.format.width to multiples of it."
         )
-    windows = _first(nodes, FrameWindows)
-    frames_see = SegmentWindows() if windows is None else instantiate(windows.config, FrameWindows)
-    mask = mask_of(frames_see, clip.frames, _grids(nodes, clip.samples, assumed), clip.seconds)
+    mask = mask_of(windows_in(nodes), clip.frames, _grids(nodes, clip.samples, assumed), clip.seconds)
     text = _text_tokens(_first(nodes, TextEncoder), assumed)
     return Shapes(clip.frames, clip.height // factor, clip.width // factor, text, mask, assumed)
 
@@ -121,15 +119,41 @@ def _text_tokens(text: Node | None, assumed: list[str]) -> int:
     return int(tokens)
 
 
+def windows_in(nodes: list[Node]) -> FrameWindows:
+    """The frame windows of a configuration; the method's where it names none.
+
+    Raises:
+        ConfigurationError: If they refuse their settings.
+    """
+    windows = _first(nodes, FrameWindows)
+    made: FrameWindows = SegmentWindows() if windows is None else instantiate(windows.config, FrameWindows)
+    return made
+
+
+def audio_encoders_in(nodes: list[Node]) -> list[Node]:
+    """The audio encoders of a configuration; of several at once, each stands for itself."""
+    encoders = [node for node in nodes if issubclass(node.owner, AudioEncoder)]
+    within = [node for node in encoders if node.key.startswith(f"{encoders[0].key}.")]
+    return within or encoders[:1]
+
+
+def bare_grid(audio: Node, samples: int) -> TokenGrid | None:
+    """The tokens of a sound, if the encoder's class can tell them without its weights and settings."""
+    bare: Any = object.__new__(audio.owner)
+    try:
+        grid: TokenGrid = bare.grid(samples)
+    except AttributeError:
+        return None
+    return grid
+
+
 def _grids(nodes: list[Node], samples: int, assumed: list[str]) -> list[TokenGrid]:
     """The tokens of a sound, by all audio encoders that there are."""
-    audio = _first(nodes, AudioEncoder)
-    if audio is None:
+    encoders = audio_encoders_in(nodes)
+    if not encoders:
         return [IMAGEBIND_GRID]
-    encoders = [node for node in nodes if issubclass(node.owner, AudioEncoder)]
-    within = [node for node in encoders if node.key.startswith(f"{audio.key}.")]  # of several, each stands for itself
     grids = []
-    for node in within or [audio]:
+    for node in encoders:
         layers = node.arguments.get("layers") if node.arguments.get("join") == "concatenate" else None
         grids += [_grid(node, samples, assumed)] * len(layers or [None])
     return grids
@@ -140,10 +164,7 @@ def _grid(audio: Node, samples: int, assumed: list[str]) -> TokenGrid:
     if not any(needs_of(audio)):
         grid: TokenGrid = on_meta(audio).grid(samples)
         return grid
-    bare: Any = object.__new__(audio.owner)
-    try:
-        grid = bare.grid(samples)
-    except AttributeError:
+    known = bare_grid(audio, samples)
+    if known is None:
         assumed.append(f"{IMAGEBIND_GRID.tokens} audio tokens")
-        return IMAGEBIND_GRID
-    return grid
+    return known or IMAGEBIND_GRID
