@@ -27,7 +27,7 @@ import torch
 from data_cost import cores, count
 from data_files import FPS, build_all, write_originals
 from data_memory import measure_memory, report_memory
-from data_reading import measure_seeking, measure_workers
+from data_reading import measure_seeking, measure_workers, read_frames
 from data_reading import report as report_reading
 from seeds import write_results
 
@@ -49,19 +49,9 @@ TARGETS = {"original": ("ceiling", 0.8), "encoded": ("original", 3.0), "latents"
 
 def bare_loop(path: Path, start: float) -> None:
     """What reading a clip takes at least."""
-    last = start + FORMAT.times[-1]
     with av.open(str(path)) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
-        video.thread_type, video.codec_context.thread_count = "NONE", 1
-        container.seek(round(start / video.time_base), stream=video)
-        wanted = [start + time for time in FORMAT.times]
-        colours = av.video.reformatter.VideoReformatter()
-        for frame in container.decode(video):
-            while wanted and frame.time + 0.5 / FPS >= wanted[0]:
-                wanted.pop(0)
-                colours.reformat(frame, FORMAT.width, FORMAT.height, "rgb24", threads=1).to_ndarray()
-            if frame.time >= last:
-                break
+        read_frames(container, start)
+        audio = container.streams.audio[0]
         container.seek(round(start / audio.time_base), stream=audio)
         for piece in container.decode(audio):
             if piece.time >= start + FORMAT.seconds:

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 import av
+from av.container import InputContainer
 from data_files import FPS, write_originals
 
 from asva_lightning.data.clips import ClipReader, TrainingClips
@@ -20,22 +21,21 @@ FILES = {"original": "original mp4", "encoded": "the same, encoded again: `--hei
 BATCH, BATCHES, WARM_UP = 8, 10, 2
 
 
-def read_frames(path: Path, start: float, seek: bool = True) -> None:
+def read_frames(container: InputContainer, start: float, seek: bool = True) -> None:
     """Decode and scale the frames of a clip: from the last keyframe before it on, or from the start of the file."""
     last = start + FORMAT.times[-1]
-    with av.open(str(path)) as container:
-        video = container.streams.video[0]
-        video.thread_type, video.codec_context.thread_count = "NONE", 1
-        if seek:
-            container.seek(round(start / video.time_base), stream=video)
-        wanted = [start + moment for moment in FORMAT.times]
-        colours = av.video.reformatter.VideoReformatter()
-        for frame in container.decode(video):
-            while wanted and frame.time + 0.5 / FPS >= wanted[0]:
-                wanted.pop(0)
-                colours.reformat(frame, FORMAT.width, FORMAT.height, "rgb24", threads=1).to_ndarray()
-            if frame.time >= last:
-                break
+    video = container.streams.video[0]
+    video.thread_type, video.codec_context.thread_count = "NONE", 1
+    if seek:
+        container.seek(round(start / video.time_base), stream=video)
+    wanted = [start + moment for moment in FORMAT.times]
+    colours = av.video.reformatter.VideoReformatter()
+    for frame in container.decode(video):
+        while wanted and frame.time + 0.5 / FPS >= wanted[0]:
+            wanted.pop(0)
+            colours.reformat(frame, FORMAT.width, FORMAT.height, "rgb24", threads=1).to_ndarray()
+        if frame.time >= last:
+            break
 
 
 def measure_seeking(folder: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -54,7 +54,8 @@ def _milliseconds(path: Path, start: float, seek: bool, rounds: int) -> float:
     taken = []
     for _ in range(rounds):
         began = time.process_time()
-        read_frames(path, start, seek)
+        with av.open(str(path)) as container:
+            read_frames(container, start, seek)
         taken.append(1000 * (time.process_time() - began))
     return median(taken)
 

@@ -54,7 +54,6 @@ IGNORED = {
     "trainer.benchmark": "choice of kernels by speed; equal up to the order of float sums",
     "trainer.deterministic": "choice of kernels; equal up to the order of float sums",
     "data.workers": "processes that read; the order of the data does not depend on them",
-    "data.prefetch": "how far reading runs ahead",
     "data.pin_memory": "how batches reach the device",
     "data.stall_seconds": "how long to wait for a clip that hangs",
     "model.compute": "how the denoiser is computed; equal up to the order of float sums",
