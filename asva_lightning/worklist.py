@@ -280,6 +280,9 @@ def _begin_worker(threads: int) -> None:
     # Ctrl-C reaches the whole process group; only the first process decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    torch = sys.modules.get("torch")
+    if torch is not None:  # the program that was started imports it, and with it the number of all processors
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
