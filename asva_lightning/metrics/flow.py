@@ -35,5 +35,5 @@ def _flow_of_clip(frames: np.ndarray) -> list[float]:
     for before, after in zip(grey, grey[1:]):
         flow = np.empty((*before.shape, 2), np.float32)
         cv2.calcOpticalFlowFarneback(before, after, flow, *FARNEBACK)
-        magnitudes.append(float(np.linalg.norm(flow, axis=-1).mean()))
+        magnitudes.append(float(cv2.magnitude(*cv2.split(flow)).mean()))
     return magnitudes

@@ -41,10 +41,12 @@ def ssim(pixels: Tensor, reference: Tensor) -> Tensor:
 
 def _of_clip(sample: Tensor, truth: Tensor) -> Tensor:
     """Mean over frames ``(f, 3, h, w)``."""
-    # One frame at a time is twice as fast as all together, whose intermediate pictures do not fit into a cache.
+    # One frame at a time is twice as fast as all together, whose intermediate pictures do not fit into a cache. Colours
+    # beside each other in memory make the window, which is one for each colour, twice as fast again.
+    near = [frames.contiguous(memory_format=torch.channels_last).split(1) for frames in (sample, truth)]
     of_frames = [
-        structural_similarity_index_measure(frame[None], true_frame[None], sigma=1.5, data_range=255.0)
-        for frame, true_frame in zip(sample, truth)
+        structural_similarity_index_measure(frame, true_frame, sigma=1.5, data_range=255.0)
+        for frame, true_frame in zip(*near)
     ]
     return torch.stack([similarity for similarity in of_frames if isinstance(similarity, Tensor)]).mean()
 
