@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from asva_lightning.denoiser.anatomy import Anatomy, anatomy_of
-from asva_lightning.denoiser.blocks import DownLevel, MakeResample, MiddleLevel, Resample, UpLevel
+from asva_lightning.denoiser.blocks import DownLevel, MiddleLevel, UpLevel
 from asva_lightning.denoiser.conditioning import PreparedConditions, TokensOfFrames
+from asva_lightning.denoiser.layer_factory import LayerFactory
 from asva_lightning.denoiser.loading import load_by_name
 from asva_lightning.denoiser.original import config_from_original, is_added
 from asva_lightning.denoiser.original_folder import read_original_folder
-from asva_lightning.denoiser.resnet import ResnetBlock, normalise_clips
+from asva_lightning.denoiser.resnet import normalise_clips
 from asva_lightning.denoiser.temporal_convolution import TemporalConv2d
-from asva_lightning.denoiser.transformer import AudioVideoBlock, VideoTransformer
 from asva_lightning.encoders.conditions import Conditions
 from asva_lightning.errors import ConfigurationError, WeightsError
 
@@ -82,48 +82,27 @@ class AVSyncUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both bases n
         self.register_to_config(anatomy=asdict(self.anatomy) if self.anatomy.departures else None)
         widths = list(block_out_channels)
         _check(widths, attention_levels, heads, norm_groups)
-        if trainable == "added" and not self.anatomy.added:
-            raise ConfigurationError(
-                "This anatomy has none of the layers that are added to Stable Diffusion, so trainable: added leaves "
-                "nothing to train. Use trainable: all, or leave some of the layers in."
-            )
+        _check_trainable(trainable, self.anatomy)
         self._layers = layers_per_block
         time_channels = 4 * widths[0]
-        self._blocks: list[AudioVideoBlock] = []
-
-        def resnet(channels: int, out: int) -> ResnetBlock:
-            return ResnetBlock(channels, out, time_channels, norm_groups, self.anatomy)
-
-        def transformer(channels: int) -> VideoTransformer:
-            block = AudioVideoBlock(
-                channels, heads, text_channels, audio_channels, index=len(self._blocks), anatomy=self.anatomy
-            )
-            self._blocks.append(block)
-            return VideoTransformer(channels, norm_groups, block)
-
-        def resample(stride: int) -> MakeResample:
-            return lambda channels: Resample(channels, stride, self.anatomy)
-
-        end = len(widths) - 1
+        make = LayerFactory(time_channels, heads, norm_groups, text_channels, audio_channels, self.anatomy)
+        self._blocks = make.blocks
         self.conv_in = TemporalConv2d(in_channels, widths[0], 3, anatomy=self.anatomy)
         self.time_proj = Timesteps(widths[0], flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(widths[0], time_channels)
         if self.anatomy.frame_times:
             self.frame_embedding_temp = _frame_embedding(widths[0], time_channels)
-        attend = [transformer if attends else None for attends in attention_levels]
         down, up = _channel_plan(widths, layers_per_block)
+        attend = [make.transformer if attends else None for attends in attention_levels]
+        resample = [True] * (len(widths) - 1) + [False]  # the last level of either way keeps its size
         self.down_blocks = nn.ModuleList(
-            [
-                DownLevel(down[level], resnet, attend[level], resample(2) if level < end else None)
-                for level in range(len(widths))
-            ]
+            DownLevel(channels, make.resnet, transformer, make.downsampler if shrinks else None)
+            for channels, transformer, shrinks in zip(down, attend, resample)
         )
-        self.mid_block = MiddleLevel(widths[-1], resnet, transformer)
+        self.mid_block = MiddleLevel(widths[-1], make.resnet, make.transformer)
         self.up_blocks = nn.ModuleList(
-            [
-                UpLevel(up[level], resnet, attend[end - level], resample(1) if level < end else None)
-                for level in range(len(widths))
-            ]
+            UpLevel(channels, make.resnet, transformer, make.upsampler if grows else None)
+            for channels, transformer, grows in zip(up, reversed(attend), resample)
         )
         self.conv_norm_out = nn.GroupNorm(norm_groups, widths[0], eps=1e-5)
         self.conv_out = TemporalConv2d(widths[0], out_channels, 3, anatomy=self.anatomy)
@@ -283,6 +262,14 @@ def _check(widths: list[int], attention_levels: Sequence[bool], heads: int, norm
     for width in widths:
         if width % heads or width % norm_groups:
             raise ConfigurationError(f"{width} channels do not divide by {heads} heads and {norm_groups} norm groups.")
+
+
+def _check_trainable(trainable: str, anatomy: Anatomy) -> None:
+    if trainable == "added" and not anatomy.added:
+        raise ConfigurationError(
+            "This anatomy has none of the layers that are added to Stable Diffusion, so trainable: added leaves "
+            "nothing to train. Use trainable: all, or leave some of the layers in."
+        )
 
 
 def _channel_plan(widths: list[int], layers: int) -> tuple[list[list[tuple[int, int]]], list[list[tuple[int, int]]]]:

@@ -1,6 +1,5 @@
 """denoise(): the walk from noise to latents, with the first frame held at the image."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from asva_lightning.denoiser import AVSyncUNet, PreparedConditions
 from asva_lightning.diffusion.guidance import Guidance, Pass, combine, conditions_of
+from asva_lightning.diffusion.scheduler_steps import SchedulerSteps
 from asva_lightning.encoders.conditions import Conditions
 
 OnStep = Callable[[int, Tensor, Tensor], Tensor | None]
@@ -63,36 +63,30 @@ def denoise(
     weights = guidance.weights(with_audio=hears, with_text=unet.anatomy.text)
     passes = list(dict.fromkeys([*weights, *watched]))
     groups = _prepare(unet, conditions, null_conditions, passes, noise.shape[2] + 1, one_by_one)
-    scheduler.set_timesteps(steps, device=noise.device)
-    draws = {"generator": generator} if "generator" in inspect.signature(scheduler.step).parameters else {}
-    # Schedulers of straight paths scale nothing, and therefore do not have these.
-    scale = getattr(scheduler, "scale_model_input", lambda sample, timestep: sample)
-    add_noise = scheduler.add_noise if hasattr(scheduler, "add_noise") else _straight_noise(scheduler)
-    first, rest = image_latents[:, :, None], noise * getattr(scheduler, "init_noise_sigma", 1.0)
-    for number, timestep in enumerate(scheduler.timesteps):
+    walk = SchedulerSteps(scheduler, steps, noise.device, generator)
+    first, rest = image_latents[:, :, None], walk.begin(noise)
+    for number, timestep in enumerate(walk.timesteps):
         if known is not None:
-            held = add_noise(known, noise[:, :, : known.shape[2]], timestep[None])
-            rest = torch.cat([held, rest[:, :, known.shape[2] :]], dim=2)
-        sample = torch.cat([first, scale(rest, timestep)], dim=2)
-        predictions: dict[Pass, Tensor] = {}
-        for group, prepared in groups:
-            stacked = unet(sample.repeat(len(group), 1, 1, 1, 1).to(unet.dtype), timestep[None], prepared)
-            predictions |= dict(zip(group, stacked.to(rest.dtype).chunk(len(group))))
+            rest = _with_start(rest, walk.add_noise(known, noise[:, :, : known.shape[2]], timestep))
+        sample = torch.cat([first, walk.scale(rest, timestep)], dim=2)
+        predictions = _predict(unet, groups, sample, timestep, rest.dtype)
         if watch:
             watch(predictions)
-        rest = scheduler.step(combine(predictions, weights)[:, :, 1:], timestep, rest, **draws).prev_sample
+        rest = walk.step(combine(predictions, weights)[:, :, 1:], timestep, rest)
         if on_step:
             changed = on_step(number, timestep, rest)
             rest = rest if changed is None else changed
-    if known is not None:
-        rest = torch.cat([known, rest[:, :, known.shape[2] :]], dim=2)
-    return torch.cat([first, rest], dim=2)
+    return torch.cat([first, rest if known is None else _with_start(rest, known)], dim=2)
+
+
+Group = tuple[list[Pass], PreparedConditions]
+"""Passes that share one batch, and what they are told."""
 
 
 def _prepare(
     unet: AVSyncUNet, conditions: Conditions, null: Conditions, passes: list[Pass], frames: int, one_by_one: bool
-) -> list[tuple[list[Pass], PreparedConditions]]:
-    """Passes that share one batch, with keys and values made once for the whole walk.
+) -> list[Group]:
+    """All passes, with keys and values made once for the whole walk.
 
     Passes that skip the audio layers run apart from those that do not.
     """
@@ -107,11 +101,17 @@ def _prepare(
     ]
 
 
-def _straight_noise(scheduler: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Noising for schedulers of straight paths, whose levels are ``1000 s`` in ``(1 - s) z + s eps``."""
+def _predict(
+    unet: AVSyncUNet, groups: list[Group], sample: Tensor, timestep: Tensor, dtype: torch.dtype
+) -> dict[Pass, Tensor]:
+    """The prediction ``(b, c, f, h, w)`` of every pass, in the type of the walk."""
+    predictions: dict[Pass, Tensor] = {}
+    for passes, prepared in groups:
+        stacked = unet(sample.repeat(len(passes), 1, 1, 1, 1).to(unet.dtype), timestep[None], prepared)
+        predictions |= dict(zip(passes, stacked.to(dtype).chunk(len(passes))))
+    return predictions
 
-    def add_noise(clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
-        sigma = (timestep / scheduler.config.num_train_timesteps).to(clean.dtype)
-        return torch.lerp(clean, noise, sigma)
 
-    return add_noise
+def _with_start(clips: Tensor, start: Tensor) -> Tensor:
+    """Clips ``(b, c, f, h, w)`` whose first frames are those of ``start``."""
+    return torch.cat([start, clips[:, :, start.shape[2] :]], dim=2)

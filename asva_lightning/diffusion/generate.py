@@ -11,17 +11,14 @@ import torch
 from torch import Tensor
 
 from asva_lightning.data.randomness import Purpose, torch_generator
+from asva_lightning.diffusion.finite import ADVICE, NOT_FINITE, finite_clips, not_finite
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.pipeline import AnimationPipeline
 from asva_lightning.encoders import to_pixels
-from asva_lightning.errors import WeightsError
 from asva_lightning.files import write_text
 from asva_lightning.media import write_clip
 
 logger = logging.getLogger(__name__)
-
-NOT_FINITE = "the sample holds values that are no finite numbers"
-"""Why a clip cannot be judged; its pixels would be black in places, which is a quiet number."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,7 @@ class Animation:
             WeightsError: If the network gave NaN or infinity.
         """
         if not self.finite:
-            raise WeightsError(f"{self.pair.key}: {NOT_FINITE}. {ADVICE}")
-
-
-ADVICE = (
-    "The training has diverged, the weights are damaged, or their type is too narrow: take an earlier checkpoint, or "
-    "sample in float32."
-)
+            raise not_finite(f"{self.pair.key}:")
 
 
 def clip_name(key: str, start: float) -> str:
@@ -141,8 +132,7 @@ def decode_checked(pipeline: AnimationPipeline, latents: Tensor) -> tuple[Tensor
         Pixels ``(b, 3, f, h, w)`` uint8, and of each clip whether latents and frames are finite.
     """
     floats = pipeline.conditioner.codec.decode(latents)
-    finite = [bool(latent.isfinite().all() and video.isfinite().all()) for latent, video in zip(latents, floats)]
-    return to_pixels(floats), finite
+    return to_pixels(floats), finite_clips(latents, floats)
 
 
 def write_animation(pipeline: AnimationPipeline, animation: Animation, folder: Path, about: Mapping[str, Any]) -> None:

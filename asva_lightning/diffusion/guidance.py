@@ -1,16 +1,21 @@
 """Classifier-free guidance by text, by sound, and by the audio layers."""
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from asva_lightning.denoiser import Anatomy
 from asva_lightning.encoders.conditions import Conditions
 from asva_lightning.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 
 class Pass(NamedTuple):
@@ -99,3 +104,31 @@ def conditions_of(evaluation: Pass, conditions: Conditions, null: Conditions) ->
 def combine(predictions: Mapping[Pass, Tensor], weights: Mapping[Pass, float]) -> Tensor:
     """The weighted sum of the passes' predictions."""
     return torch.stack([weight * predictions[evaluation] for evaluation, weight in weights.items()]).sum(dim=0)
+
+
+def warn_where_idle(guidance: Guidance, anatomy: Anatomy, hears: bool) -> None:
+    """Say so where a network is to be guided by what it is not told.
+
+    Args:
+        guidance: What is asked for.
+        anatomy: Which parts the network has.
+        hears: Whether the conditions hold sound.
+    """
+    if not hears and (guidance.audio > 1 or guidance.sync > 0):
+        _warn_that_sound_does_not_guide(
+            "its windows are NoAudio" if anatomy.audio else "its anatomy has no audio layers"
+        )
+    if not anatomy.text and guidance.text > 1:
+        _warn_that_text_does_not_guide()
+
+
+@cache
+def _warn_that_sound_does_not_guide(why: str) -> None:
+    """Once a process, however many videos are made."""
+    logger.warning("Guidance by audio and by sync has no effect: this model hears nothing (%s).", why)
+
+
+@cache
+def _warn_that_text_does_not_guide() -> None:
+    """Once a process, however many videos are made."""
+    logger.warning("Guidance by text has no effect: this model reads nothing (its anatomy has no text layers).")

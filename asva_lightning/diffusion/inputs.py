@@ -22,9 +22,18 @@ Sound = str | Path | NDArray[Any] | Tensor
 """A file, or samples ``(samples,)`` in [-1, 1]."""
 
 
-def as_list(given: Any) -> list[Any]:
-    """One picture, sound or text as a list of one."""
-    return list(given) if isinstance(given, list | tuple) else [given]
+def equally_many(images: Any, sounds: Any, texts: Any) -> list[list[Any]]:
+    """Lists of equal length, of each one thing or a list of them; one of a kind serves all of the others.
+
+    Raises:
+        ConfigurationError: If there are several of two kinds, but not equally many.
+    """
+    lists = [list(given) if isinstance(given, list | tuple) else [given] for given in (images, sounds, texts)]
+    length = max(len(part) for part in lists)
+    if any(len(part) not in (1, length) for part in lists):
+        counts = ", ".join(str(len(part)) for part in lists)
+        raise ConfigurationError(f"There are {counts} images, sounds and texts; give equally many, or one for all.")
+    return [part * length if len(part) == 1 else part for part in lists]
 
 
 def pictures_of(images: Sequence[Picture], height: int, width: int) -> Tensor:

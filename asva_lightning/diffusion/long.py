@@ -7,10 +7,11 @@ from torch import Tensor
 
 from asva_lightning.data.randomness import Purpose, torch_generator
 from asva_lightning.diffusion.explain import AudioEffect
-from asva_lightning.diffusion.generate import ADVICE, NOT_FINITE, decode_checked
+from asva_lightning.diffusion.finite import not_finite
+from asva_lightning.diffusion.generate import decode_checked
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.pipeline import AnimationPipeline
-from asva_lightning.errors import ConfigurationError, WeightsError
+from asva_lightning.errors import ConfigurationError
 
 OVERLAP = 1
 """Frames that a window shares with the one before: its last frame is the next window's first.
@@ -77,11 +78,8 @@ def animate_long(
     length, rate = pipeline.format.frames, pipeline.format.fps
     if not 1 <= overlap < length:
         raise ConfigurationError(f"Windows of {length} frames can share 1 to {length - 1} frames, not {overlap}.")
-    begin, window = pipeline.encode(picture[None]), 0
-    device, codec = pipeline._execution_device, pipeline.conditioner.codec
-    done = 0
-    while done < frames:
-        first = window * (length - overlap)
+    begin, device = pipeline.encode(picture[None]), pipeline._execution_device
+    for window, (first, new) in enumerate(_windows(frames, length, overlap)):
         effect = AudioEffect() if explain else None
         latents = pipeline.sample(
             begin,
@@ -93,10 +91,18 @@ def animate_long(
             watch=effect,
             watched=AudioEffect.passes if explain else (),
         )
-        new = slice(done - first, min(length, frames - first))
         pixels, finite = decode_checked(pipeline, latents)
         if not all(finite):
-            raise WeightsError(f"At {first / rate:.2f} s {NOT_FINITE}. {ADVICE}")
-        yield Stretch(done, pixels[0, :, new].cpu(), None if effect is None else effect.heat()[0, new].cpu())
-        begin = codec.begin_at(latents, length - overlap)
-        done, window = first + new.stop, window + 1
+            raise not_finite(f"At {first / rate:.2f} s")
+        heat = None if effect is None else effect.heat()[0, new].cpu()
+        yield Stretch(first + new.start, pixels[0, :, new].cpu(), heat)
+        begin = pipeline.conditioner.codec.begin_at(latents, length - overlap)
+
+
+def _windows(frames: int, length: int, overlap: int) -> Iterator[tuple[int, slice]]:
+    """Where in the video each window begins, and which of its frames the one before does not have."""
+    first = done = 0
+    while done < frames:
+        new = slice(done - first, min(length, frames - first))
+        yield first, new
+        first, done = first + length - overlap, first + new.stop

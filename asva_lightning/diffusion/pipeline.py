@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -15,8 +14,9 @@ from torch import Tensor, nn
 
 from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.diffusion.denoise import OnStep, Watch, denoise
-from asva_lightning.diffusion.guidance import Guidance, Pass
-from asva_lightning.diffusion.inputs import Picture, Sound, as_list, pictures_of, waveforms_of
+from asva_lightning.diffusion.finite import finite_clips, not_finite
+from asva_lightning.diffusion.guidance import Guidance, Pass, warn_where_idle
+from asva_lightning.diffusion.inputs import Picture, Sound, equally_many, pictures_of, waveforms_of
 from asva_lightning.diffusion.objective import Objective
 from asva_lightning.diffusion.pipeline_folder import LoadedByTable
 from asva_lightning.diffusion.sampling import Sampling, scheduler_class
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 Generators = torch.Generator | list[torch.Generator] | None
 """One for all clips of a batch, or one a clip: the same generator, the same video."""
+
+StepCallback = Callable[..., dict[str, Any] | None]
+"""Diffusers' ``callback(pipeline, step, timestep, tensors)``; returns the tensors to go on with."""
 
 
 @dataclass
@@ -198,7 +201,7 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
         latents: Tensor | None = None,
         output_type: str = "pil",
         return_dict: bool = True,
-        callback_on_step_end: Callable[..., dict[str, Any] | None] | None = None,
+        callback_on_step_end: StepCallback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
     ) -> AnimationOutput | tuple[Any]:
         """Animate pictures with sounds. Lists are animated as one batch; one of a kind serves all of the others.
@@ -228,26 +231,18 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
         Raises:
             ConfigurationError: If inputs do not match each other or the networks.
             MediaError: If a file cannot be read.
+            WeightsError: If the networks give NaN or infinity.
         """
         if output_type not in ("pil", "np", "pt", "latent"):
             raise ConfigurationError(f"output_type must be 'pil', 'np', 'pt' or 'latent', not {output_type!r}.")
         if set(callback_on_step_end_tensor_inputs) - {"latents"}:
             raise ConfigurationError("callback_on_step_end_tensor_inputs can only name 'latents'.")
         clip = self.format
-        images, sounds, texts = _same_length(as_list(image), as_list(audio), as_list(text))
+        images, sounds, texts = equally_many(image, audio, text)
         scales = {"audio": audio_guidance_scale, "text": text_guidance_scale, "sync": sync_guidance_scale}
-        guidance = Guidance(**(asdict(self.guidance) | {name: s for name, s in scales.items() if s is not None}))
+        guidance = replace(self.guidance, **{name: scale for name, scale in scales.items() if scale is not None})
         steps = self.steps if num_inference_steps is None else num_inference_steps
         with self.progress_bar(total=steps) as progress:
-
-            def on_step(number: int, timestep: Tensor, current: Tensor) -> Tensor | None:
-                progress.total = len(self.scheduler.timesteps)  # some schedulers evaluate more often than they step
-                progress.update()
-                if callback_on_step_end is None:
-                    return None
-                given = {name: current for name in callback_on_step_end_tensor_inputs}
-                return (callback_on_step_end(self, number, timestep, given) or {}).get("latents")
-
             made = self.sample(
                 self.encode(pictures_of(images, height or clip.height, width or clip.width)),
                 waveforms_of(sounds, audio_sampling_rate, clip.sample_rate, clip.samples),
@@ -256,11 +251,23 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
                 noise=latents,
                 steps=steps,
                 guidance=guidance,
-                on_step=on_step,
+                on_step=self._on_step(progress, callback_on_step_end, callback_on_step_end_tensor_inputs),
             )
-        frames = made if output_type == "latent" else self._frames(made, output_type)
-        self.maybe_free_model_hooks()
+        frames = self._frames(made, output_type)
         return AnimationOutput(frames=frames) if return_dict else (frames,)
+
+    def _on_step(self, progress: Any, callback: StepCallback | None, tensor_inputs: Sequence[str]) -> OnStep:
+        """What moves the progress bar and calls the user's callback."""
+
+        def on_step(number: int, timestep: Tensor, current: Tensor) -> Tensor | None:
+            progress.total = len(self.scheduler.timesteps)  # some schedulers evaluate more often than they step
+            progress.update()
+            if callback is None:
+                return None
+            given = {name: current for name in tensor_inputs}
+            return (callback(self, number, timestep, given) or {}).get("latents")
+
+        return on_step
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
@@ -310,26 +317,17 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
         """
         conditioner, frames, device = self.conditioner, self.format.frames, self._execution_device
         begin, waveforms = begin.to(device), waveforms.to(device)
-        shape = (len(begin), begin.shape[1], frames - 1, *begin.shape[3:])
-        if noise is None:
-            noise = randn_tensor(shape, generator=generator, device=device)
         if steps is not None and steps < 1:
             raise ConfigurationError(f"Sampling needs at least one step, not {steps}.")
-        if noise.shape != shape:
-            raise ConfigurationError(f"latents must be {shape}, not {tuple(noise.shape)}.")
-        guidance = guidance or self.guidance
-        anatomy = self.unet.anatomy
+        noise = _noise(begin, frames, noise, generator)
+        guidance, anatomy = guidance or self.guidance, self.unet.anatomy
         conditions = conditioner.conditions(waveforms, texts, frames, hear=anatomy.audio)
-        if conditions.audio is None and (guidance.audio > 1 or guidance.sync > 0):
-            why = "its windows are NoAudio" if anatomy.audio else "its anatomy has no audio layers"
-            _warn_that_sound_does_not_guide(why)
-        if not anatomy.text and guidance.text > 1:
-            _warn_that_text_does_not_guide()
         null = conditioner.null(waveforms.shape[-1], frames, device, hear=anatomy.audio)
+        warn_where_idle(guidance, anatomy, hears=conditions.audio is not None)
         return denoise(
             self.unet,
             begin[:, :, 0],
-            noise.to(device),
+            noise,
             conditions,
             null,
             self.scheduler,
@@ -349,25 +347,22 @@ class AnimationPipeline(LoadedByTable, DiffusionPipeline):  # type: ignore[misc]
         return to_pixels(self.conditioner.codec.decode(latents))
 
     def _frames(self, latents: Tensor, output_type: str) -> Any:
-        videos = self.conditioner.codec.decode(latents).float().clamp(-1, 1)
-        return VideoProcessor().postprocess_video(videos, output_type)
+        """Videos as asked. The networks may leave the device then, also where what they made is refused."""
+        made = latents if output_type == "latent" else self.conditioner.codec.decode(latents)
+        self.maybe_free_model_hooks()
+        finite = finite_clips(latents, made)  # before the clamp, which makes a number of infinity
+        if not all(finite):
+            raise not_finite(f"Video {finite.index(False) + 1} of {len(finite)}:")
+        if output_type == "latent":
+            return made
+        return VideoProcessor().postprocess_video(made.float().clamp(-1, 1), output_type)
 
 
-def _same_length(*lists: list[Any]) -> list[list[Any]]:
-    length = max(len(part) for part in lists)
-    if any(len(part) not in (1, length) for part in lists):
-        counts = ", ".join(str(len(part)) for part in lists)
-        raise ConfigurationError(f"There are {counts} images, sounds and texts; give equally many, or one for all.")
-    return [part * length if len(part) == 1 else part for part in lists]
-
-
-@cache
-def _warn_that_sound_does_not_guide(why: str) -> None:
-    """Once a process, however many videos are made."""
-    logger.warning("Guidance by audio and by sync has no effect: this model hears nothing (%s).", why)
-
-
-@cache
-def _warn_that_text_does_not_guide() -> None:
-    """Once a process, however many videos are made."""
-    logger.warning("Guidance by text has no effect: this model reads nothing (its anatomy has no text layers).")
+def _noise(begin: Tensor, frames: int, given: Tensor | None, generator: Generators) -> Tensor:
+    """Where the frames after the first start, ``(b, c, f - 1, h, w)``: the noise that was given, or drawn."""
+    shape = (len(begin), begin.shape[1], frames - 1, *begin.shape[3:])
+    if given is None:
+        return randn_tensor(shape, generator=generator, device=begin.device)
+    if given.shape != shape:
+        raise ConfigurationError(f"latents must be {shape}, not {tuple(given.shape)}.")
+    return given.to(begin.device)

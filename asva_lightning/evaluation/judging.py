@@ -11,7 +11,7 @@ from urllib.parse import quote
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from asva_lightning.diffusion.generate import NOT_FINITE
+from asva_lightning.diffusion.finite import NOT_FINITE
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.evaluation.measures import PanelDescription
 from asva_lightning.evaluation.pairing import Pairing

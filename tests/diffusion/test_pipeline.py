@@ -11,10 +11,10 @@ import torch
 
 from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.diffusion import AnimationPipeline, Guidance, Objective, Sampling, VelocityTarget, denoise
-from asva_lightning.diffusion import pipeline as warnings
+from asva_lightning.diffusion import guidance as warnings
 from asva_lightning.diffusion.inputs import waveforms_of
-from asva_lightning.encoders import to_floats, to_pixels
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.encoders import PixelCodec, to_floats, to_pixels
+from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.media import write_clip
 
 
@@ -279,3 +279,29 @@ def test_guidance_by_what_the_network_lacks_is_said_once(pipeline, small, pictur
         "Guidance by audio and by sync has no effect: this model hears nothing (its anatomy has no audio layers).",
         "Guidance by text has no effect: this model reads nothing (its anatomy has no text layers).",
     ]
+
+
+@pytest.mark.parametrize("output_type", ["pil", "np", "pt", "latent"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_sample_that_is_no_number_is_refused(pipeline, picture, sound, output_type, value):
+    def spoil(pipe, step, timestep, given):
+        given["latents"][1, 0, 0, 0, 0] = value
+        return given
+
+    with pytest.raises(WeightsError) as caught:
+        pipeline([picture] * 2, sound, output_type=output_type, callback_on_step_end=spoil)
+    assert str(caught.value) == (
+        "Video 2 of 2: the sample holds values that are no finite numbers. The training has diverged, the weights are "
+        "damaged, or their type is too narrow: take an earlier checkpoint, or sample in float32."
+    )
+
+
+@pytest.mark.parametrize("output_type", ["pil", "np", "pt"])
+def test_a_decoder_that_overflows_is_noticed(pipeline, picture, sound, output_type, monkeypatch):
+    freed = []
+    monkeypatch.setattr(PixelCodec, "decode", lambda self, latents: latents.new_full((1, 3, 4, 16, 24), torch.inf))
+    monkeypatch.setattr(pipeline, "maybe_free_model_hooks", lambda: freed.append(True), raising=False)
+    with pytest.raises(WeightsError, match="Video 1 of 1: the sample holds values that are no finite numbers"):
+        pipeline(picture, sound, output_type=output_type)
+    assert freed == [True]  # networks that wait elsewhere go back there all the same
+    assert pipeline(picture, sound, output_type="latent").frames.isfinite().all()

@@ -13,7 +13,8 @@ from asva_lightning.data.batch import ClipSample
 from asva_lightning.data.clips import FixedClips, NoGoodClip
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.diffusion import Animation, AnimationPipeline, Guidance, Sampling, generate, share
-from asva_lightning.diffusion.generate import ADVICE, NOT_FINITE, write_animation
+from asva_lightning.diffusion.finite import ADVICE, NOT_FINITE
+from asva_lightning.diffusion.generate import write_animation
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.evaluation.blank_clip import check_measures
 from asva_lightning.evaluation.evaluate import (

@@ -12,7 +12,7 @@ from asva_lightning.data.batch import ClipSample
 from asva_lightning.data.clips import FixedClips
 from asva_lightning.data.manifest import SampleRecord
 from asva_lightning.diffusion import Guidance, Pair, Sampling
-from asva_lightning.diffusion.generate import NOT_FINITE
+from asva_lightning.diffusion.finite import NOT_FINITE
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.evaluate import forget_judged
 from asva_lightning.evaluation.pairing import Pairing, Pairings

@@ -10,7 +10,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from asva_lightning.diffusion import Animation
-from asva_lightning.diffusion.generate import ADVICE, NOT_FINITE
+from asva_lightning.diffusion.finite import ADVICE, NOT_FINITE
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.blank_clip import check_measures
 from asva_lightning.evaluation.evaluate import versions
