@@ -44,3 +44,11 @@ class RunError(AsvaError):
 
 class WorkFailed(AsvaError):
     """A list of work ended with items undone."""
+
+
+def refusal_behind(error: BaseException) -> AsvaError | None:
+    """The error of this package that a parser has wrapped into one of its own; None if there is none."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, AsvaError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -1,6 +1,8 @@
 """The measures of an evaluation: those that need no weights by short names, others as parts that YAML describes."""
 
+import inspect
 import json
+import pkgutil
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.errors import ConfigurationError, refusal_behind
 from asva_lightning.evaluation.networks import parts, weights_digest
 from asva_lightning.evaluation.score import Measure
 from asva_lightning.metrics.av_align import AVAlign
@@ -155,19 +157,35 @@ def _build(description: PanelDescription) -> Panel:
 
 
 def _judges(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _judge(name, judge) for name, judge in described.items()}
+
+
+def _judge(name: str, described: Any) -> Any:
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--judges", type=dict[str, Measure | SetMeasure])
+    parser.add_argument("--judge", type=_protocol_of(described))
     try:
-        made: dict[str, Any] = parser.instantiate_classes(parser.parse_object({"judges": dict(described)})).judges
-    except (ArgumentError, TypeError) as error:
-        raise ConfigurationError(
-            f"The measures below `judges` cannot be made: {error}\nEach is a name with class_path and init_args, and "
-            "its class has measure(clip, format), or features(pixels, format) and distance(generated, reference). See "
-            "docs/evaluate.md."
+        return parser.instantiate_classes(parser.parse_object({"judge": described})).judge
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise refusal_behind(error) or ConfigurationError(
+            f"The measure {name} below `judges` cannot be made: {error}\nEach is a name with class_path and init_args. "
+            "Its class has higher_is_better and measure(clip: EvaluatedClip, format: ClipFormat) -> float; or "
+            "features(pixels: Tensor, format: ClipFormat) -> Tensor and distance(generated: Tensor, reference: Tensor) "
+            "-> float, with these types written down. See docs/evaluate.md."
         ) from error
-    return made
+
+
+def _protocol_of(described: Any) -> Any:
+    """What a described part must be. Where the class tells, the parser's errors are of this one alone."""
+    path = described.get("class_path") if isinstance(described, Mapping) else described
+    try:
+        maker = pkgutil.resolve_name(str(path))
+    except (ValueError, ImportError, AttributeError):  # the parser then says what is wrong
+        maker = None
+    if not inspect.isclass(maker):
+        return Measure | SetMeasure
+    return Measure if hasattr(maker, "measure") else SetMeasure
 
 
 def _plain(value: Any) -> Any:

@@ -100,7 +100,7 @@ class Pairings:
             faults.append(f"{some(len(self.extra), 'file')} without a true clip: {listed(self.extra)}")
         names = (
             "A generated file is called as its true clip, <name>.mp4, or <name>_clip-00.mp4 and so on for the clips "
-            "that are spread over it (--clips_per_reference)."
+            "that are spread over it (--clips_per_reference); one way for all files of a folder."
         )
         if not self.pairs:
             raise ConfigurationError(f"No file of {generated} fits a clip of {reference}. {names} {'; '.join(faults)}.")
@@ -128,7 +128,7 @@ def pair(generated: str, references: Sequence[Reference], clips_per_reference: i
         clips_per_reference: How many clips are spread over each true one, where names end in ``_clip-NN``.
 
     Returns:
-        What fits, what is missing and what is too many.
+        What fits, what is missing and what is too many. Where some names end in ``_clip-NN``, all others are too many.
 
     Raises:
         ConfigurationError: If there is no such folder or no file in it, a name fits several true clips, or two files
@@ -148,6 +148,10 @@ def pair(generated: str, references: Sequence[Reference], clips_per_reference: i
         else:
             pairs.append(found)
     _check_unique(pairs)
+    if any(one.number is not None for one in pairs):
+        # One clip of a video beside three of another would weigh it otherwise, and nothing would seem to be missing.
+        extra += [Path(one.path).relative_to(folder).as_posix() for one in pairs if one.number is None]
+        pairs = [one for one in pairs if one.number is not None]
     return Pairings(pairs, _missing(pairs, references, clips_per_reference), extra)
 
 
@@ -156,10 +160,11 @@ class _Index:
 
     def __init__(self, references: Sequence[Reference]) -> None:
         self.by_key = {reference.key: reference for reference in references}
-        self.by_dashes = {reference.key.replace("/", "-"): reference for reference in references}
         self.classes = {reference.key.rpartition("/")[0] for reference in references}
+        self.by_dashes: dict[str, list[Reference]] = {}
         self.by_name: dict[str, list[Reference]] = {}
         for reference in references:
+            self.by_dashes.setdefault(reference.key.replace("/", "-"), []).append(reference)
             self.by_name.setdefault(reference.name, []).append(reference)
 
     def find(self, path: Path, folder: Path) -> Pairing | None:
@@ -173,7 +178,7 @@ class _Index:
         if clip and reference is not None:
             return Pairing(str(path), reference, number=int(clip["number"]))
         own = OWN_NAME.fullmatch(stem)
-        reference = self.by_dashes.get(own["key"]) if own else None
+        reference = self._only(self.by_dashes.get(own["key"], []), path) if own else None
         if own and reference is not None:
             return Pairing(str(path), reference, start=float(own["start"].replace("_", ".")))
         return None
@@ -183,11 +188,14 @@ class _Index:
             return self.by_key[f"{category}/{name}"]
         if category and category in self.classes:
             return None
-        found = self.by_name.get(name, [])
+        return self._only(self.by_name.get(name, []), path)
+
+    @staticmethod
+    def _only(found: Sequence[Reference], path: Path) -> Reference | None:
         if len(found) > 1:
             raise ConfigurationError(
                 f"{path} could belong to {some(len(found), 'true clip')}: {listed([one.key for one in found])}. Put "
-                "the generated files into one folder a class."
+                "the generated files into one folder a class, called <name>.mp4 or <name>_clip-NN.mp4."
             )
         return found[0] if found else None
 
@@ -203,15 +211,15 @@ def _check_unique(pairs: Sequence[Pairing]) -> None:
 
 
 def _missing(pairs: Sequence[Pairing], references: Sequence[Reference], clips_per_reference: int) -> list[str]:
-    placed = Counter(one.reference.key for one in pairs if one.number is None)
     numbered = {(one.reference.key, one.number) for one in pairs if one.number is not None}
     if numbered:
         return [
             f"{reference.key}_clip-{number:02d}"
             for reference in references
             for number in range(clips_per_reference)
-            if reference.key not in placed and (reference.key, number) not in numbered
+            if (reference.key, number) not in numbered
         ]
+    placed = Counter(one.reference.key for one in pairs)
     most = max(placed.values(), default=1)
     return [
         reference.key + f" ({placed[reference.key]} of {most} clips)" * (most > 1)

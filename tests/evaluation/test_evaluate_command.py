@@ -11,6 +11,7 @@ from judges_for_tests import Brightness
 from systems import FORMAT, STARTS, WORDS, true_files, write_system
 
 from asva_lightning.cli import main
+from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.evaluate import set_score
 from asva_lightning.evaluation.pairing import pair
 from asva_lightning.evaluation.references import Reference
@@ -279,12 +280,33 @@ def test_clips_are_matched_with_shards_and_by_the_names_of_predict(synth_shards,
         (["--generated=SYSTEM", "--shift-test"], "--shift_test judges true clips; leave --generated out"),
         (["--generated=SYSTEM", '--judges={"x": {"class_path": "judges_for_tests.None"}}'], "below `judges` cannot be"),
         (["--generated=SYSTEM", '--judges={"psnr": {"class_path": "judges_for_tests.Loudness"}}'], "called psnr"),
+        (["--generated=SYSTEM", '--judges={"x": {"class_path": "judges_for_tests.Untyped"}}'], "types written down"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(words, message, clip_folder, system, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     words = [word.replace("SYSTEM", str(system)).replace("EMPTY", str(tmp_path / "empty")) for word in words]
     assert message in refused(capsys, f"--reference={clip_folder}", *words)
+
+
+NETWORKS = {
+    "fid.FID": "network",
+    "fvd.FVD": "network",
+    "image_audio.ImageAudioSimilarity": "network",
+    "legacy.ReadBackRelSync": "classifier",
+}
+
+
+@pytest.mark.parametrize("way", ["--generated=SYSTEM", "--shift_test"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_judging_weights_that_are_not_there_are_told_by_their_own_message(name, way, clip_folder, system, capsys):
+    path, argument = f"asva_lightning.metrics.{name}", NETWORKS[name]
+    judge = {"class_path": path, "init_args": {argument: "nowhere/weights.pth"}}
+    words = [way.replace("SYSTEM", str(system)), f"--reference={clip_folder}", f"--judges={json.dumps({'x': judge})}"]
+    error = refused(capsys, *words, "--sound=reference")
+    assert error.startswith("error: nowhere/weights.pth "), "the file comes first, and no account of a parser"
+    assert "Needed: " in error
+    assert "Subtypes" not in error
 
 
 def test_a_flat_folder_of_clips_that_share_names_is_refused(clip_folder, system, tmp_path, capsys):
@@ -339,6 +361,23 @@ def test_a_file_in_the_folder_of_a_class_belongs_to_no_other_class(tmp_path):
     assert {Path(one.path).relative_to(tmp_path).as_posix(): one.key for one in found.pairs} == {
         "dog/foo.mp4": "dog/foo", "elsewhere/bar.mp4": "cat/bar",
     }  # fmt: skip
+
+
+def test_one_folder_names_its_clips_in_one_way(tmp_path):
+    references = [Reference("dog/foo", "dog", "foo.mp4"), Reference("cat/bar", "cat", "bar.mp4")]
+    for name in ("foo_clip-00.mp4", "foo_clip-01.mp4", "bar.mp4", "foo.mp4"):
+        (tmp_path / name).touch()
+    found = pair(str(tmp_path), references, clips_per_reference=2)
+    assert [one.key for one in found.pairs] == ["dog/foo_clip-00", "dog/foo_clip-01"]
+    assert found.extra == ["bar.mp4", "foo.mp4"]
+    assert found.missing == ["cat/bar_clip-00", "cat/bar_clip-01"]
+
+
+def test_a_name_of_predict_that_fits_two_clips_is_refused(tmp_path):
+    (tmp_path / "x-y-z-0_00.mp4").touch()
+    references = [Reference("x/y-z", "x", "1.mp4"), Reference("x-y/z", "x-y", "2.mp4")]
+    with pytest.raises(ConfigurationError, match="could belong to 2 true clips: x/y-z, x-y/z"):
+        pair(str(tmp_path), references)
 
 
 def test_which_weights_made_the_clips_is_said(clip_folder, copied, tmp_path):

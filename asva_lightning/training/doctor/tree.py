@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asva_lightning.errors import AsvaError, ConfigurationError
+from asva_lightning.errors import ConfigurationError, refusal_behind
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,7 @@ def instantiate(config: Any, kind: type, subclass: bool = True) -> Any:
     try:
         return parser.instantiate_classes(parser.parse_object({"part": config})).part
     except (ValueError, ArgumentError) as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, AsvaError):
-            cause = cause.__cause__ or cause.__context__
-        raise cause or ConfigurationError(str(error)) from error
+        raise refusal_behind(error) or ConfigurationError(str(error)) from error
 
 
 def _node(config: Mapping[str, Any], key: str) -> Node:
