@@ -55,7 +55,7 @@ class MediaTable(ClipSource):
         path: The table.
         media: The folder that the paths in the table start from; ``None`` for the table's own folder.
         columns: Names of the columns.
-        test_share: Share of clips that are kept for testing where the table does not say.
+        test_share: Share of files, each with all its clips, that are kept for testing where the table does not say.
         minimum_seconds: Shorter clips are left out.
         minimum_fps: Clips of fewer frames a second are left out.
         expect: How many clips there should be by split, and how many ``classes``.
@@ -125,7 +125,8 @@ class MediaTable(ClipSource):
         name = Path(path).stem if start is None and end is None else f"{Path(path).stem}-{_told(start)}_{_told(end)}"
         return ClipItem(
             key=clip_key(category, name),
-            split=split or split_by_chance(f"{path} {start} {end}", self.test_share),
+            # By the file alone: parts of one video are too alike to stand on both sides.
+            split=split or split_by_chance(Path(path).as_posix(), self.test_share),
             category=category,
             text=text or category.replace("_", " "),
             origin=json.dumps([path, start, end], ensure_ascii=False),

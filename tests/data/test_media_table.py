@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -169,3 +170,15 @@ def test_captions_are_kept_with_their_clips(write, clip_folder, tmp_path):
         "an anvil",
     ]
     assert dataset.description["texts"] == {"bell": "a bell"}  # none where one would stand for several
+
+
+def test_parts_of_one_file_are_in_one_split(tmp_path):
+    table = tmp_path / "clips.csv"
+    rows = [f"{'./' * (part % 2)}v{video}.mp4,{4 * part},{4 * part + 4},dog" for video in range(50) for part in range(6)]
+    table.write_text("\n".join(["path,start,end,text", *rows]) + "\n")
+    splits: dict[str, set[str]] = {}
+    for item in MediaTable(str(table), test_share=0.3).items():
+        splits.setdefault(Path(json.loads(item.origin)[0]).name, set()).add(item.split)
+    assert len(splits) == 50
+    assert all(len(of_video) == 1 for of_video in splits.values())
+    assert len(set().union(*splits.values())) == 2, "both splits have some"
