@@ -1,7 +1,7 @@
 """The command ``animate``: pictures and sounds in, videos out."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,27 +90,20 @@ def animate(
     pipeline = opened.pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
     if scheduler is not None:
         pipeline.use_scheduler(scheduler)
-    options = FilmOptions(
-        seed,
-        overlap,
-        _guidance(pipeline, audio_guidance, text_guidance, sync_guidance),
-        steps,
-        explain,
-        size == "source",
-    )
+    guidance = _guidance(pipeline, audio_guidance, text_guidance, sync_guidance)
+    options = FilmOptions(seed, overlap, guidance, steps, explain, size == "source")
+    films = _Films(pipeline, options, start, seconds)
     pictures = Pictures(pipeline.format, fit, opened.run, text_to_image, seed)
     if pairs is not None:
-        stretch = {"start": start, "seconds": seconds}
         settings = {"checkpoint": checkpoint, "weights": weights, "fit": fit, "scheduler": scheduler}
-        settings |= stretch | asdict(options)
-        return _many(pipeline, read_pairs(pairs, text), pictures, target, options, stretch, settings)
+        return films.of_pairs(read_pairs(pairs, text), pictures, target, settings)
     placed, text = pictures.of(image or video, text)
     paths = audio if isinstance(audio, list) else [audio or video or ""]
-    sounds = [SoundFile(path, start, seconds) for path in paths]
+    sounds = [films.sound(path) for path in paths]
     if len(sounds) == 1:
-        _one(pipeline, placed, sounds[0], target, text, options)
+        films.of_one(placed, sounds[0], target, text)
     else:
-        _side_by_side(pipeline, placed, sounds, target, text, options)
+        films.side_by_side(placed, sounds, target, text)
     return 0
 
 
@@ -137,71 +130,71 @@ def _guidance(pipeline: AnimationPipeline, audio: float | None, text: float | No
     )
 
 
-def _one(
-    pipeline: AnimationPipeline,
-    placed: PlacedPicture,
-    sound: SoundFile,
-    output: Path,
-    text: str,
-    options: FilmOptions,
-    watch: Watch | None = None,
-) -> None:
-    """One picture, one sound, one film."""
-    clip = pipeline.format
-    if is_silent(sound.read(0, min(sound.length, 60), clip.sample_rate)):
-        logger.warning("%s: the sound is silent, so hardly anything will move.", sound.path)
-    if sound.length < clip.seconds:
-        logger.info("%s lasts %.2f s; silence follows up to %g s.", sound.path, sound.length, clip.seconds)
-    frames = film(pipeline, placed, sound, output, text, options, watch)
-    logger.info("%s: %g s at %g frames a second, text %r", output, frames / clip.fps, clip.fps, text or "none")
+@dataclass(frozen=True)
+class _Films:
+    """Makes films.
 
+    Args:
+        pipeline: What animates.
+        options: How.
+        start: Where in a sound to begin, in seconds.
+        seconds: How much of a sound to use; all of it if ``None``.
+    """
 
-def _side_by_side(
-    pipeline: AnimationPipeline,
-    placed: PlacedPicture,
-    sounds: list[SoundFile],
-    output: Path,
-    text: str,
-    options: FilmOptions,
-) -> None:
-    """A film for each sound, and one of all: while one panel moves with its sound, the others stand still."""
-    names = [f"{output.stem}-{Path(sound.path).stem}.mp4" for sound in sounds]
-    if len(set(names)) < len(names):
-        raise ConfigurationError("Two sounds have the same file name; rename one, as the videos are named after them.")
-    clip, still = pipeline.format, placed.pixels[:, None]
-    width = clip.width * len(sounds)
-    large = enlargement(clip.height, width)
-    with ClipWriter(output, clip.fps, clip.height, width, SOUND_RATE, enlarge=large) as together:
-        for place, (sound, name) in enumerate(zip(sounds, names)):
+    pipeline: AnimationPipeline
+    options: FilmOptions
+    start: float
+    seconds: float | None
 
-            def show(pixels: Tensor, waveform: Tensor, place: int = place) -> None:
-                panels = [still.expand_as(pixels)] * len(sounds)
-                panels[place] = pixels
-                together.write(torch.cat(panels, dim=-1), waveform)
+    def sound(self, path: str) -> SoundFile:
+        """The stretch of a file's sound that is used."""
+        return SoundFile(path, self.start, self.seconds)
 
-            _one(pipeline, placed, sound, output.with_name(name), text, options, show)
+    def of_one(
+        self, placed: PlacedPicture, sound: SoundFile, output: Path, text: str, watch: Watch | None = None
+    ) -> None:
+        """One picture, one sound, one film."""
+        clip = self.pipeline.format
+        if is_silent(sound.read(0, min(sound.length, 60), clip.sample_rate)):
+            logger.warning("%s: the sound is silent, so hardly anything will move.", sound.path)
+        if sound.length < clip.seconds:
+            logger.info("%s lasts %.2f s; silence follows up to %g s.", sound.path, sound.length, clip.seconds)
+        frames = film(self.pipeline, placed, sound, output, text, self.options, watch)
+        logger.info("%s: %g s at %g frames a second, text %r", output, frames / clip.fps, clip.fps, text or "none")
 
+    def side_by_side(self, placed: PlacedPicture, sounds: list[SoundFile], output: Path, text: str) -> None:
+        """A film for each sound, and one of all: while one panel moves with its sound, the others stand still."""
+        names = [f"{output.stem}-{Path(sound.path).stem}.mp4" for sound in sounds]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(
+                "Two sounds have the same file name; rename one, as the videos are named after them."
+            )
+        clip, still = self.pipeline.format, placed.pixels[:, None]
+        width = clip.width * len(sounds)
+        large = enlargement(clip.height, width)
+        with ClipWriter(output, clip.fps, clip.height, width, SOUND_RATE, enlarge=large) as together:
+            for place, (sound, name) in enumerate(zip(sounds, names)):
 
-def _many(
-    pipeline: AnimationPipeline,
-    jobs: list[Job],
-    pictures: Pictures,
-    folder: Path,
-    options: FilmOptions,
-    stretch: dict[str, Any],
-    settings: dict[str, Any],
-) -> int:
-    """A list of films, resumable; the networks are loaded once, so the films are made one after the other."""
-    folder.mkdir(parents=True, exist_ok=True)
+                def show(pixels: Tensor, waveform: Tensor, place: int = place) -> None:
+                    panels = [still.expand_as(pixels)] * len(sounds)
+                    panels[place] = pixels
+                    together.write(torch.cat(panels, dim=-1), waveform)
 
-    def make(job: Job) -> dict[str, Any]:
-        placed, text = pictures.of(job.image, job.text)
-        _one(pipeline, placed, SoundFile(job.audio, **stretch), folder / f"{job.name}.mp4", text, options)
-        return {"video": f"{job.name}.mp4"}
+                self.of_one(placed, sound, output.with_name(name), text, show)
 
-    done = work(
-        jobs, make, key=lambda job: job.name, title="animate", journal=folder / "journal.jsonl", settings=settings
-    )
-    for name, reason in done.failures:
-        logger.error("%s: %s", name, reason)
-    return 1 if done.failures else 0
+    def of_pairs(self, jobs: list[Job], pictures: Pictures, folder: Path, settings: dict[str, Any]) -> int:
+        """A list of films, resumable; the networks are loaded once, so the films are made one after the other."""
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {**settings, "start": self.start, "seconds": self.seconds, **asdict(self.options)}
+
+        def make(job: Job) -> dict[str, Any]:
+            placed, text = pictures.of(job.image, job.text)
+            self.of_one(placed, self.sound(job.audio), folder / f"{job.name}.mp4", text)
+            return {"video": f"{job.name}.mp4"}
+
+        done = work(
+            jobs, make, key=lambda job: job.name, title="animate", journal=folder / "journal.jsonl", settings=settings
+        )
+        for name, reason in done.failures:
+            logger.error("%s: %s", name, reason)
+        return 1 if done.failures else 0

@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from asva_lightning.data.commands import with_manifest
 from asva_lightning.errors import ConfigurationError
@@ -27,36 +28,17 @@ from asva_lightning.training.sources import STABLE_DIFFUSION
 logger = logging.getLogger(__name__)
 
 
-def follow_swap(
-    shards: str,
-    checkpoint: str | None = None,
-    generated: str | None = None,
-    pairs: str | None = None,
-    output: str = "follow-swap",
-    split: str = "test",
-    clips: int = 5,
-    groups: int = 1,
-    seed: int = 0,
-    audio_guidance: float | None = None,
-    text_guidance: float | None = None,
-    batch_size: int = 8,
-    format: ClipFormat | None = None,
-    weights: Which = "ema",
-    stable_diffusion: str = STABLE_DIFFUSION,
-) -> None:
-    """Cross the pictures and sounds of a class: can it be told which sound made a video?
+# jsonargparse finds these options by reading the commands, so each has to call VideoSource(**source) in these words.
+@dataclass(frozen=True, kw_only=True)
+class VideoSource:
+    """Where the videos come from: the options that both tests have.
 
     Args:
-        shards: Folder of shards whose clips are used.
         checkpoint: What is tested: a run folder or a checkpoint in one, an exported folder or the Hub id of one, or a
             checkpoint folder of the original.
         generated: In place of a checkpoint, a folder of finished mp4s of any system.
         pairs: Folder to write what another system is to animate: ``NAME.png``, ``NAME.wav`` and ``pairs.csv``. Its
             videos ``NAME.mp4`` are then judged with ``--generated`` and otherwise the same words.
-        output: Folder of the results, and of the videos that a checkpoint makes. Started again, it goes on.
-        split: Split whose clips are used.
-        clips: Clips whose pictures and sounds are crossed, all of one class.
-        groups: Such groups of each class; a class with too few clips is left out.
         seed: Seed of the noise.
         audio_guidance: How strongly to follow the sound; as the model samples if not given.
         text_guidance: How strongly to follow the text; as the model samples if not given.
@@ -66,19 +48,69 @@ def follow_swap(
         stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
 
     Raises:
+        ConfigurationError: If not exactly one of checkpoint, generated and pairs is given.
+    """
+
+    checkpoint: str | None = None
+    generated: str | None = None
+    pairs: str | None = None
+    seed: int = 0
+    audio_guidance: float | None = None
+    text_guidance: float | None = None
+    batch_size: int = 8
+    format: ClipFormat | None = None
+    weights: Which = "ema"
+    stable_diffusion: str = STABLE_DIFFUSION
+
+    def __post_init__(self) -> None:
+        check_ways(self.checkpoint, self.generated, self.pairs)
+
+    def open(self, output: str) -> tuple[FollowedVideos | None, ClipFormat]:
+        """The videos, none where only pairs are written, and what a clip is.
+
+        Args:
+            output: The output folder.
+
+        Raises:
+            ConfigurationError: If settings contradict each other.
+            RunError: If the checkpoint is nothing that can be opened.
+            WeightsError: If weights are missing, damaged, or do not fit.
+        """
+        others = format_of_others(self.format, self.checkpoint)
+        if self.generated is not None:
+            return FoundVideos(Path(self.generated), others), others
+        if self.checkpoint is None:
+            return None, others
+        made = made_by(
+            self.checkpoint, Path(output), self.seed, self.batch_size, self.audio_guidance, self.text_guidance,
+            self.weights, self.stable_diffusion,
+        )  # fmt: skip
+        return made, made.format
+
+
+def follow_swap(
+    shards: str, *, output: str = "follow-swap", split: str = "test", clips: int = 5, groups: int = 1, **source: Any
+) -> None:
+    """Cross the pictures and sounds of a class: can it be told which sound made a video?
+
+    Args:
+        shards: Folder of shards whose clips are used.
+        output: Folder of the results, and of the videos that a checkpoint makes. Started again, it goes on.
+        split: Split whose clips are used.
+        clips: Clips whose pictures and sounds are crossed, all of one class.
+        groups: Such groups of each class; a class with too few clips is left out.
+        **source: What :class:`VideoSource` takes.
+
+    Raises:
         ConfigurationError: If settings contradict each other, or videos are missing.
         ShardsError: If shards or split are missing.
         RunError: If the checkpoint is nothing that can be opened.
     """
-    check_ways(checkpoint, generated, pairs)
+    origin = VideoSource(**source)
     if clips < 2 or groups < 1:
         raise ConfigurationError(f"--clips must be 2 or more and --groups 1 or more, not {clips} and {groups}.")
-    samples, others = with_manifest(shards).samples(split), format_of_others(format, checkpoint)
-    videos = _videos(
-        checkpoint, generated, output, others, seed, batch_size, audio_guidance, text_guidance, weights,
-        stable_diffusion,
-    )  # fmt: skip
-    clip_format = videos.format if videos else others
+    samples = with_manifest(shards).samples(split)
+    videos, clip_format = origin.open(output)
     chosen = choose_clips(samples, clip_format, clips * groups)
     crossed = list(swap_groups(chosen, clips))
     left_out = [f"{name} ({len(found)})" for name, found in chosen.items() if len(found) < clips]
@@ -91,7 +123,7 @@ def follow_swap(
         logger.warning("Left out, with fewer than %d clips that can be used: %s", clips, ", ".join(left_out))
     sets = {group.name: group.requests(clip_format) for group in crossed}
     if videos is None:
-        _write_pairs(sets, str(pairs), clip_format, "swap")
+        _write_pairs(sets, str(origin.pairs), clip_format, "swap")
         return
     protocol = {"test": "swap", "split": split, "clips": clips, "groups": groups, "format": asdict(clip_format)}
     videos.prepare(sets, {"shards": shards, **protocol})
@@ -101,59 +133,36 @@ def follow_swap(
 
 def follow_delay(
     shards: str,
-    checkpoint: str | None = None,
-    generated: str | None = None,
-    pairs: str | None = None,
+    *,
     output: str = "follow-delay",
     split: str = "test",
     clips: int = 5,
     delays: list[float] | None = None,
-    seed: int = 0,
-    audio_guidance: float | None = None,
-    text_guidance: float | None = None,
-    batch_size: int = 8,
-    format: ClipFormat | None = None,
-    weights: Which = "ema",
-    stable_diffusion: str = STABLE_DIFFUSION,
+    **source: Any,
 ) -> None:
     """Delay the sound: does the motion move with it?
 
     Args:
         shards: Folder of shards whose clips are used. They must be longer than a clip, by twice the longest delay.
-        checkpoint: What is tested: a run folder or a checkpoint in one, an exported folder or the Hub id of one, or a
-            checkpoint folder of the original.
-        generated: In place of a checkpoint, a folder of finished mp4s of any system.
-        pairs: Folder to write what another system is to animate: ``NAME.png``, ``NAME.wav`` and ``pairs.csv``. Its
-            videos ``NAME.mp4`` are then judged with ``--generated`` and otherwise the same words.
         output: Folder of the results, and of the videos that a checkpoint makes. Started again, it goes on.
         split: Split whose clips are used.
         clips: Clips of each class.
         delays: Seconds by which the sound is late; early where negative. Best whole frames, below the time between two
             events; a sixth and a third of a second, early and late, if not given.
-        seed: Seed of the noise.
-        audio_guidance: How strongly to follow the sound; as the model samples if not given.
-        text_guidance: How strongly to follow the text; as the model samples if not given.
-        batch_size: Videos that are made together.
-        format: What a clip is, for videos of other systems; the method's if not given.
-        weights: For runs, the averaged weights (``ema``) or those of the last step (``raw``).
-        stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
+        **source: What :class:`VideoSource` takes.
 
     Raises:
         ConfigurationError: If settings contradict each other, or videos are missing.
         ShardsError: If shards or split are missing.
         RunError: If the checkpoint is nothing that can be opened.
     """
-    check_ways(checkpoint, generated, pairs)
+    origin = VideoSource(**source)
     late = list(delays or DELAYS)
     check_delays(late)
     if clips < 1:
         raise ConfigurationError(f"--clips must be 1 or more, not {clips}.")
-    samples, others = with_manifest(shards).samples(split), format_of_others(format, checkpoint)
-    videos = _videos(
-        checkpoint, generated, output, others, seed, batch_size, audio_guidance, text_guidance, weights,
-        stable_diffusion,
-    )  # fmt: skip
-    clip_format = videos.format if videos else others
+    samples = with_manifest(shards).samples(split)
+    videos, clip_format = origin.open(output)
     check_delays(late, clip_format)
     chosen = choose_clips(samples, clip_format, clips, max(map(abs, late)))
     used = [clip for of_class in chosen.values() for clip in of_class]
@@ -161,25 +170,13 @@ def follow_delay(
         raise ConfigurationError(f"Not one clip of {split} in {shards} can be used; the warnings above say why.")
     sets = {clip.name: delay_requests(clip, late, clip_format, number) for number, clip in enumerate(used)}
     if videos is None:
-        _write_pairs(sets, str(pairs), clip_format, "delay")
+        _write_pairs(sets, str(origin.pairs), clip_format, "delay")
         return
     protocol = {"test": "delay", "split": split, "clips": clips, "delays": late, "format": asdict(clip_format)}
     videos.prepare(sets, {"shards": shards, **protocol})
     judged = [judge_delays(clip, videos.read(sets[clip.name]), late, clip_format) for clip in used]
     facts = {"shards": shards, "split": split, **videos.facts}
     sys.stdout.write(write_delay(Path(output), judged, late, facts, protocol))
-
-
-def _videos(
-    checkpoint: str | None, generated: str | None, output: str, others: ClipFormat, seed: int, batch_size: int,
-    audio_guidance: float | None, text_guidance: float | None, weights: Which, stable_diffusion: str,
-) -> FollowedVideos | None:  # fmt: skip
-    """Where the videos come from; nowhere, where only pairs are written."""
-    if generated is not None:
-        return FoundVideos(Path(generated), others)
-    if checkpoint is None:
-        return None
-    return made_by(checkpoint, Path(output), seed, batch_size, audio_guidance, text_guidance, weights, stable_diffusion)
 
 
 def _write_pairs(sets: Sets, folder: str, format: ClipFormat, test: str) -> None:

@@ -174,7 +174,8 @@ def test_captions_are_kept_with_their_clips(write, clip_folder, tmp_path):
 
 def test_parts_of_one_file_are_in_one_split(tmp_path):
     table = tmp_path / "clips.csv"
-    rows = [f"{'./' * (part % 2)}v{video}.mp4,{4 * part},{4 * part + 4},dog" for video in range(50) for part in range(6)]
+    parts = [(video, 4 * part) for video in range(50) for part in range(6)]
+    rows = [f"{'./' * (start % 8 // 4)}v{video}.mp4,{start},{start + 4},dog" for video, start in parts]
     table.write_text("\n".join(["path,start,end,text", *rows]) + "\n")
     splits: dict[str, set[str]] = {}
     for item in MediaTable(str(table), test_share=0.3).items():

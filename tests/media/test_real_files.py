@@ -79,6 +79,14 @@ def tried(read: Callable, path: Path):
     return None
 
 
+def tried_track(read: Callable, path: Path, present: bool, unhurt: bool):
+    """What a reader gives of picture or sound: nothing if the file has none, something if it has and is unhurt."""
+    found = tried(read, path)
+    assert found is None or present
+    assert found is not None or not (present and unhurt)
+    return found
+
+
 def has_no_complaint(path: Path) -> bool:
     """Whether FFmpeg decodes the whole file, and something of it, without a word."""
     if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
@@ -89,22 +97,14 @@ def has_no_complaint(path: Path) -> bool:
 
 
 def check_picture(path, info, unhurt):
-    times = tried(lambda: frame_times(path), path)
-    if not info.has_picture:
-        assert times is None
-        return
-    assert times is not None or not unhurt
+    times = tried_track(lambda: frame_times(path), path, info.has_picture, unhurt)
     if times is not None:
         assert (np.diff(times) >= 0).all()
         assert times[-1] == pytest.approx(info.picture_seconds, abs=max(0.05, 1.5 / info.fps)) or not unhurt
 
 
 def check_sound(path, info, unhurt):
-    heard = tried(lambda: read_sound(path), path)
-    if not info.has_sound:
-        assert heard is None
-        return
-    assert heard is not None or not unhurt
+    heard = tried_track(lambda: read_sound(path), path, info.has_sound, unhurt)
     if heard is not None:
         assert bool(torch.isfinite(heard).all())
         end = info.sound_start + info.sound_seconds

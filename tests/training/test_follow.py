@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import shutil
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from runs_for_tests import ROOT, fit
 from asva_lightning.cli import main
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, read_sound, write_clip
+from asva_lightning.training.follow import VideoSource
 
 FORMAT = ClipFormat(12, 6, 32, 32)
 OTHERS = ["--format.frames=12", "--format.fps=6", "--format.height=32", "--format.width=32"]
@@ -142,6 +145,16 @@ def test_contradictions_are_refused(synth_shards, tmp_path, monkeypatch, failure
     monkeypatch.chdir(tmp_path)
     assert message in failure(test, f"--shards={synth_shards}", *words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("test", ["swap", "delay"])
+def test_help_tells_of_the_options_that_both_tests_have(test, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        main(["follow", test, "--help"])
+    told = capsys.readouterr().out
+    for option in fields(VideoSource):
+        assert re.search(rf"^  --{option.name}\b.*\s{{2,}}\S.* \(type: .*, default: ", told, re.MULTILINE), option.name
 
 
 def test_clips_of_which_none_can_be_read_are_an_error(synth_shards, tmp_path, failure):
