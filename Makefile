@@ -23,6 +23,7 @@ lint: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) -V). Install one and name it: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
+	@echo "Installing into .venv: some minutes and about 2 GB, more where torch comes with CUDA (see README.md)."
 	$(BIN)/python -m pip install --quiet --editable '.[tensorboard,dev]'
 	@touch $@
 

@@ -1,5 +1,6 @@
 """A request to stop is a flag that is read between steps."""
 
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -10,6 +11,9 @@ EXIT_PREEMPTED = 75
 
 The number is ``EX_TEMPFAIL`` of sysexits.h: try again later.
 """
+
+EXIT_INTERRUPTED = 130
+"""Exit code of a run that saved its state because of Ctrl-C; as the shell has it, and nothing requeues on it."""
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 """SLURM sends SIGUSR1 ahead of the time limit (``--signal``), and SIGTERM on preemption and on scancel."""
@@ -30,6 +34,12 @@ class Preemption:
         self.signals = signals
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
+        self._says = True
+
+    @property
+    def exit_code(self) -> int:
+        """With which code to leave where a stop was asked for."""
+        return EXIT_INTERRUPTED if self.received == signal.SIGINT else EXIT_PREEMPTED
 
     @property
     def asked(self) -> bool:
@@ -48,6 +58,19 @@ class Preemption:
         for number in self._before:
             signal.signal(number, self._remember)
 
+    def heed_interrupt(self, say: bool = True) -> None:
+        """From now on the first Ctrl-C asks for a stop too; the second ends at once. Where it is ignored it stays so.
+
+        Args:
+            say: Whether the first one is answered on the terminal.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if before is signal.SIG_IGN or before == self._interrupt:
+            return
+        self._says = say
+        self._before.setdefault(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, self._interrupt)
+
     def uninstall(self) -> None:
         """Give the signals back to who had them."""
         for number, handler in self._before.items():
@@ -65,3 +88,10 @@ class Preemption:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         # A plain assignment: taking a lock here could wait for the very thread that was interrupted.
         self.received = signal.Signals(number)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.received == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        self.received = signal.SIGINT
+        if self._says:  # not by logging, whose lock the interrupted code may hold
+            os.write(2, b"\nStopping when this step is done and saved. Ctrl-C again stops at once.\n")

@@ -43,7 +43,7 @@ def open_pipeline(source: str, which: Which = "ema", stable_diffusion: str = STA
         stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
 
     Raises:
-        RunError: If a local folder is none of these.
+        RunError: If a local folder is none of these, or does not exist.
         WeightsError: If weights are missing, damaged, or do not fit.
     """
     path = Path(source)
@@ -57,6 +57,10 @@ def open_pipeline(source: str, which: Which = "ema", stable_diffusion: str = STA
             f"{source} cannot be opened: it is no run (no config.yaml), no exported folder (no model_index.json) and "
             "no checkpoint of the original (no modules/unet)."
         )
+    if not path.exists() and path.parent != Path() and path.parent.is_dir():  # a name of the Hub has no such folder here
+        known = sorted(str(folder) for folder in path.parent.iterdir() if is_run(folder))
+        there = f" Runs there: {', '.join(known)}." if known else ""
+        raise RunError(f"{source} does not exist.{there} Give a run folder, a checkpoint in one, or an exported folder.")
     return Opened(AnimationPipeline.from_pretrained(source), {"exported from": source})
 
 

@@ -47,3 +47,23 @@ def test_the_signals_are_given_back():
         assert preemption.asked
         assert preemption.received == signal.SIGUSR1
     assert [signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGTERM)] == before
+
+
+def test_the_first_ctrl_c_asks_and_the_second_ends(capfd):
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Preemption() as preemption:
+            preemption.heed_interrupt()
+            os.kill(os.getpid(), signal.SIGINT)
+            assert preemption.received == signal.SIGINT
+            assert preemption.exit_code == 130
+            assert "Ctrl-C again stops at once" in capfd.readouterr().err
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with Preemption() as preemption:
+            preemption.heed_interrupt()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN, "a program in the background"
+    finally:
+        signal.signal(signal.SIGINT, outside)

@@ -126,6 +126,11 @@ def test_a_source_that_is_nothing(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_that_is_not_there_is_not_looked_for_on_the_hub(run, tmp_path, capsys):
+    message = failure(capsys, run.parent / "quickstart-HASH", tmp_path / "out")
+    assert f"quickstart-HASH does not exist. Runs there: {run}. Give a run folder" in message
+
+
 def test_the_originals_checkpoint_without_its_audio_encoder(original, stable_diffusion, tmp_path, capsys):
     copy = shutil.copytree(original, tmp_path / "copy")
     shutil.rmtree(copy / "modules" / "audio_encoder")
