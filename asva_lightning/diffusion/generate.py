@@ -154,6 +154,7 @@ def write_animation(pipeline: AnimationPipeline, animation: Animation, folder: P
         "number": animation.pair.number,
         "guidance": asdict(pipeline.guidance),
         "steps": pipeline.steps,
+        "format": asdict(clip),
         "video": path.name,
         **about,
     }

@@ -4,6 +4,7 @@ import json
 import random
 import shlex
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, probe, read_clip
 from asva_lightning.training.callbacks import SyncScores, sync_scores
+from asva_lightning.training.callbacks.progress import ProgressLines
 from asva_lightning.training.task import AnimationTask
 
 SWAP = "--trainer.callbacks+=asva_lightning.training.callbacks.SoundSwap"
@@ -215,3 +217,12 @@ def test_a_format_that_a_measure_cannot_judge_is_told_before_training(synth_shar
         main(words("fit", synth_shards, tmp_path, "--data.format.fps=4", "--data.format.frames=8"))
     assert "onset_f1 cannot judge clips of this format: OnsetF1 has tolerance=0.1 s" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_without_a_terminal_lines_tell_how_far_prediction_is(caplog):
+    trainer = SimpleNamespace(is_global_zero=True, num_predict_batches=[3])
+    lines = ProgressLines(seconds=3600)
+    with caplog.at_level("INFO", logger="asva_lightning"):
+        for number in range(3):
+            lines.on_predict_batch_end(trainer, None, None, None, number)
+    assert caplog.messages == ["batch 1 of 3", "batch 3 of 3"], "the first, those after the time, and the last"

@@ -105,6 +105,8 @@ def test_validate_test_and_predict_use_the_run_of_the_same_configuration(synth_s
     videos = sorted((run / "predictions").glob("*.mp4"))
     assert len(videos) == 8
     assert probe(videos[0]).has_sound
+    assert json.loads(videos[0].with_suffix(".json").read_text())["format"]["height"] == 32, "though it is enlarged"
+    assert f"The clips are in {run / 'predictions'}" in caplog.text
 
 
 def test_evaluation_without_a_checkpoint_says_what_to_do(synth_shards, tmp_path, capsys):

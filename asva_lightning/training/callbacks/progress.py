@@ -46,6 +46,21 @@ class ProgressLines(Callback):
             "step %d of %d: loss %.4f, %.2f s a step%s", trainer.global_step, trainer.max_steps, loss, pace, left
         )
 
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: ClipBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write a line where it is time, and with the last batch."""
+        now, count = time.monotonic(), sum(int(batches) for batches in trainer.num_predict_batches)
+        if trainer.is_global_zero and (now - self._last >= self.seconds or batch_idx + 1 == count):
+            self._last = now
+            logger.info("batch %d of %d", batch_idx + 1, count)
+
 
 class Throughput(Callback):
     """Logs clips a second over all devices, and the share of time in which the devices waited for data.
