@@ -49,7 +49,7 @@ def av_align(
         One value per clip ``(b,)`` in 0..1.
 
     Raises:
-        ConfigurationError: If the pixels or the waveform do not have the shapes above.
+        ConfigurationError: If the pixels or the waveform are not of the kinds above.
     """
     return AVAlign(one_to_one, prominence, spacing).judge(analysed(waveform, pixels, fps, sample_rate))
 

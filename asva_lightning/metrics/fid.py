@@ -44,10 +44,29 @@ def picture_features(network: nn.Module, pixels: Tensor, side: int = SIDE) -> Te
     return torch.stack(clips)
 
 
-class FID(SetMetric):
-    """Frechet Inception distance of the frames from the second on, over all ranks and per class.
+def fid(generated: Tensor, reference: Tensor) -> float:
+    """Frechet Inception distance of two sets of frames.
 
-    :func:`~asva_lightning.metrics.frechet.frechet_distance` of :func:`picture_features`; Heusel et al., NeurIPS 2017.
+    :func:`~asva_lightning.metrics.frechet.frechet_distance` of features that Inception-v3 makes of frames; Heusel et
+    al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017.
+
+    Args:
+        generated: Features of generated frames, ``(N, d)``, N >= 2; see :func:`picture_features`.
+        reference: Features of true frames, ``(M, d)``, M >= 2.
+
+    Returns:
+        The distance, 0 or more.
+
+    Raises:
+        ConfigurationError: If a set has fewer than two rows, or the widths differ.
+        WeightsError: If a feature is NaN or infinite.
+    """
+    return frechet_distance(generated, reference)
+
+
+class FID(SetMetric):
+    """:func:`fid` of the frames from the second on, over all ranks and per class.
+
     It knows nothing of motion: shuffled frames have the same FID.
 
     torchmetrics' own class gives the same number of the same network. It keeps sums alone, of which neither a class nor
@@ -78,5 +97,5 @@ class FID(SetMetric):
         return features[0].to(pixels.device)
 
     def distance(self, generated: Tensor, reference: Tensor) -> float:
-        """Compare features ``(N, d)`` and ``(M, d)``; see :func:`~asva_lightning.metrics.frechet.frechet_distance`."""
-        return frechet_distance(generated, reference)
+        """Compare features ``(N, d)`` and ``(M, d)``; see :func:`fid`."""
+        return fid(generated, reference)

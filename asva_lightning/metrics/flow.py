@@ -22,7 +22,7 @@ def flow_curve(pixels: Tensor) -> Tensor:
         ``(b, f - 1)`` in pixels a frame, on the CPU. It depends on the size of the picture.
 
     Raises:
-        ConfigurationError: If pixels is not ``(b, 3, f, h, w)`` with at least two frames.
+        ConfigurationError: If pixels is not ``(b, 3, f, h, w)`` of uint8 with at least two frames.
     """
     require_clips(pixels)
     clips = pixels.cpu().permute(0, 2, 3, 4, 1).contiguous().numpy()

@@ -37,11 +37,30 @@ def video_features(network: nn.Module, pixels: Tensor) -> Tensor:
     return features
 
 
-class FVD(SetMetric):
-    """Frechet video distance over all ranks and per class.
+def fvd(generated: Tensor, reference: Tensor) -> float:
+    """Frechet video distance of two sets of clips.
 
-    :func:`~asva_lightning.metrics.frechet.frechet_distance` of :func:`video_features`; Unterthiner et al., "Towards
-    Accurate Generative Models of Video", 2018. It does not hear the sound, and depends on frames, frame rate and size.
+    :func:`~asva_lightning.metrics.frechet.frechet_distance` of features that I3D makes of clips; Unterthiner et al.,
+    "Towards Accurate Generative Models of Video", 2018.
+
+    Args:
+        generated: Features of generated clips, ``(N, d)``, N >= 2; see :func:`video_features`.
+        reference: Features of true clips, ``(M, d)``, M >= 2.
+
+    Returns:
+        The distance, 0 or more.
+
+    Raises:
+        ConfigurationError: If a set has fewer than two rows, or the widths differ.
+        WeightsError: If a feature is NaN or infinite.
+    """
+    return frechet_distance(generated, reference)
+
+
+class FVD(SetMetric):
+    """:func:`fvd` over all ranks and per class.
+
+    It does not hear the sound, and depends on frames, frame rate and size.
 
     Args:
         network: The file of I3D, a TorchScript program that you trust (see :class:`~asva_lightning.metrics.i3d.I3D`),
@@ -64,5 +83,5 @@ class FVD(SetMetric):
         return video_features(self._network.on(device), pixels[None].to(device)).to(pixels.device)
 
     def distance(self, generated: Tensor, reference: Tensor) -> float:
-        """Compare features ``(N, d)`` and ``(M, d)``; see :func:`~asva_lightning.metrics.frechet.frechet_distance`."""
-        return frechet_distance(generated, reference)
+        """Compare features ``(N, d)`` and ``(M, d)``; see :func:`fvd`."""
+        return fvd(generated, reference)

@@ -1,5 +1,6 @@
 """IA: do the frames show what is heard?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,11 @@ class ImageAudioSimilarity(MeanOverClips):
         cosines = image_audio_similarity(network, pixels.to(device), waveform.to(device), sample_rate)
         return mean_of_made_frames(cosines).to(pixels.device)
 
-    def update(self, pixels: Tensor, waveform: Tensor, sample_rate: int) -> None:
-        """Judge a batch and take in its values; for the arguments see :func:`image_audio_similarity`."""
-        self.add(self.values(pixels, waveform, sample_rate))
+    def update(
+        self, pixels: Tensor, waveform: Tensor, sample_rate: int, classes: Sequence[int] | Tensor | None = None
+    ) -> None:
+        """Judge a batch and take it in; for the arguments see :func:`image_audio_similarity` and :meth:`add`."""
+        self.add(self.values(pixels, waveform, sample_rate), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing."""

@@ -73,9 +73,9 @@ class ImageTextSimilarity(MeanOverClips):
         cosines = image_text_similarity(self._network.on(device), pixels.to(device), texts, self._tokenizer)
         return mean_of_made_frames(cosines).to(pixels.device)
 
-    def update(self, pixels: Tensor, texts: Sequence[str]) -> None:
-        """Judge a batch and take in its values; for the arguments see :func:`image_text_similarity`."""
-        self.add(self.values(pixels, texts))
+    def update(self, pixels: Tensor, texts: Sequence[str], classes: Sequence[int] | Tensor | None = None) -> None:
+        """Judge a batch and take in its values; for the arguments see :func:`image_text_similarity` and :meth:`add`."""
+        self.add(self.values(pixels, texts), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing; the format is not used."""

@@ -1,5 +1,6 @@
 """Any other judge of clips, plugged in as a measure."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -79,9 +80,11 @@ class Judge(MeanOverClips):
             )
         return values.float().to(video.device)
 
-    def update(self, audio: Tensor, video: Tensor, format: ClipFormat) -> None:
-        """Judge a batch and take in its values; for the arguments see :class:`ClipJudge`."""
-        self.add(self.values(audio, video, format))
+    def update(
+        self, audio: Tensor, video: Tensor, format: ClipFormat, classes: Sequence[int] | Tensor | None = None
+    ) -> None:
+        """Judge a batch and take in its values; for the arguments see :class:`ClipJudge` and :meth:`add`."""
+        self.add(self.values(audio, video, format), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing."""

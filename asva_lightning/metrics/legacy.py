@@ -19,9 +19,10 @@ from torch import Tensor
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.media import ClipFormat, Source, read_sound
 from asva_lightning.media.container import MediaFile, frame_time, open_media, source_name
+from asva_lightning.metrics.alignsync import AlignSync
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.fid import FID
-from asva_lightning.metrics.judged_sync import AlignSync, RelSync
+from asva_lightning.metrics.relsync import RelSync
 
 READ_BACK = "samples' sound read back from AAC at 16 kHz"
 READ_BACK_RATE = 16_000

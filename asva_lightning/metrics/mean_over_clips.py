@@ -1,49 +1,69 @@
 """What the measures that give one value per clip share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.analysis import AnalysedClips, AnalysedPicture, AnalysedSound
 from asva_lightning.metrics.clip import EvaluatedClip
+from asva_lightning.metrics.per_class import Kept, classes_of, each_class, gathered
 
 
 class MeanOverClips(Metric):
-    """Mean of one value per clip, over all clips of all ranks.
+    """Mean of one value per clip, over all clips of all ranks and per class.
 
-    A clip whose value is nan is left out and counted in ``left_out``. Without any clip the mean is nan.
+    A clip whose value is nan is left out and counted in ``left_out``. Without any clip the mean is nan. A class is a
+    number that means the same on every rank. A rank may have any number of clips, also none.
     """
 
     full_state_update = False
     is_differentiable = False
-    total: Tensor
-    count: Tensor
-    left_out: Tensor
+    clip_values: Kept
+    clip_classes: Kept
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("left_out", torch.tensor(0), dist_reduce_fx="sum")
+        for name in ("clip_values", "clip_classes"):
+            self.add_state(name, [], dist_reduce_fx="cat")
 
-    def add(self, values: Tensor) -> None:
+    @property
+    def count(self) -> int:
+        """Number of clips whose values are not nan; of this rank, or of all within ``sync_context``."""
+        return int((~gathered(self.clip_values).isnan()).sum())
+
+    @property
+    def left_out(self) -> int:
+        """Number of clips whose values are nan; of this rank, or of all within ``sync_context``."""
+        return int(gathered(self.clip_values).isnan().sum())
+
+    def add(self, values: Tensor, classes: Sequence[int] | Tensor | None = None) -> None:
         """Take in the values of a batch.
 
         Args:
             values: One value per clip ``(b,)``.
+            classes: The class of each clip; 0 for all if not given.
+
+        Raises:
+            ConfigurationError: If there are more or fewer classes than clips.
         """
-        usable = ~values.isnan()
-        self.total += values[usable].sum()
-        self.count += usable.sum()
-        self.left_out += (~usable).sum()
+        numbers = classes_of(len(values), classes)
+        for kept, new in ((self.clip_values, values), (self.clip_classes, numbers)):
+            assert isinstance(kept, list)  # torchmetrics refuses an update while those of all ranks are gathered
+            kept.append(new.detach().to(self.device, self.dtype))
 
     def compute(self) -> Tensor:
         """Mean of the values that are not nan."""
-        return self.total / self.count
+        return gathered(self.clip_values).nanmean().to(self.device)
+
+    def compute_per_class(self) -> dict[int, float]:
+        """The mean of each class, by class; nan where all its values are. All ranks must call it."""
+        with self.sync_context():
+            values, classes = gathered(self.clip_values), gathered(self.clip_classes)
+        return each_class(lambda number: float(values[classes == number].nanmean()), classes)
 
 
 def analysed(waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> AnalysedClips:
@@ -79,9 +99,16 @@ class SyncMetric(MeanOverClips, ABC):
         """
         return self.judge(analysed(waveform, pixels, fps, sample_rate))
 
-    def update(self, waveform: Tensor, pixels: Tensor, fps: float, sample_rate: int) -> None:
-        """Judge a batch and take in its values; for the arguments see :meth:`values`."""
-        self.add(self.values(waveform, pixels, fps, sample_rate))
+    def update(
+        self,
+        waveform: Tensor,
+        pixels: Tensor,
+        fps: float,
+        sample_rate: int,
+        classes: Sequence[int] | Tensor | None = None,
+    ) -> None:
+        """Judge a batch and take in its values; for the arguments see :meth:`values` and :meth:`add`."""
+        self.add(self.values(waveform, pixels, fps, sample_rate), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing.

@@ -24,9 +24,10 @@ def motion_curve(pixels: Tensor) -> Tensor:
         ``(b, f - 1)`` float32 in 0..1. It depends on the frame rate: at a higher one less happens in a step.
 
     Raises:
-        ConfigurationError: If pixels is not ``(b, 3, f, h, w)`` with at least two frames.
+        ConfigurationError: If pixels is not ``(b, 3, f, h, w)`` with at least two frames, or holds anything else, such
+            as NaN or floats of 0..255.
     """
-    require_clips(pixels)
+    require_clips(pixels, floats=True)
     scale = 1.0 if pixels.is_floating_point() else 1 / 255
     # One step at a time: a batch of long clips in float would not fit.
     steps = [
@@ -62,11 +63,12 @@ def motion_peaks(
     return [_spaced(_peaks(row, fps, prominence, floor), spacing) for row in curve.detach().double().cpu()]
 
 
-def require_clips(pixels: Tensor) -> None:
+def require_clips(pixels: Tensor, floats: bool = False) -> None:
     """Check that pixels are clips in which something can move.
 
     Args:
-        pixels: What should be ``(b, 3, f, h, w)`` with at least two frames.
+        pixels: What should be ``(b, 3, f, h, w)``, uint8, with at least two frames.
+        floats: Whether it may also be floating point in 0..1.
 
     Raises:
         ConfigurationError: If it is not.
@@ -75,6 +77,15 @@ def require_clips(pixels: Tensor) -> None:
         raise ConfigurationError(
             f"Motion needs clips (b, 3, f, h, w) of at least two frames, not {tuple(pixels.shape)}. "
             "Add the batch dimension, or set --data.format.frames to 2 or more."
+        )
+    if pixels.dtype != torch.uint8 and not (floats and pixels.is_floating_point()):
+        wanted = "uint8, or floating point in 0..1" if floats else "uint8"
+        raise ConfigurationError(f"Motion needs pixels of {wanted}, not {pixels.dtype}. Give frames as they are read.")
+    # Written so that NaN, of which every comparison is false, does not pass.
+    if pixels.is_floating_point() and pixels.numel() and not (pixels.min() >= 0 and pixels.max() <= 1):
+        raise ConfigurationError(
+            f"Motion needs floating point pixels in 0..1, not from {float(pixels.min()):g} to {float(pixels.max()):g}. "
+            "Divide values of 0..255 by 255; NaN comes from the model that made them."
         )
 
 

@@ -1,5 +1,7 @@
 """MotionCorrelation: does a sample move when the truth moves?"""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ def motion_correlation(pixels: Tensor, reference: Tensor) -> Tensor:
         One value per clip ``(b,)`` in -1..1, or nan.
 
     Raises:
-        ConfigurationError: If the two differ in their number of clips or frames.
+        ConfigurationError: If the two differ in their number of clips or frames, or hold something else than pixels.
     """
     return motion_correlation_of(AnalysedPicture(pixels), AnalysedPicture(reference))
 
@@ -51,9 +53,9 @@ class MotionCorrelation(MeanOverClips):
     plot_lower_bound = -1.0
     plot_upper_bound = 1.0
 
-    def update(self, pixels: Tensor, reference: Tensor) -> None:
-        """Judge a batch and take in its values; for the arguments see :func:`motion_correlation`."""
-        self.add(motion_correlation(pixels, reference))
+    def update(self, pixels: Tensor, reference: Tensor, classes: Sequence[int] | Tensor | None = None) -> None:
+        """Judge a batch and take in its values; for the arguments see :func:`motion_correlation` and :meth:`add`."""
+        self.add(motion_correlation(pixels, reference), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing.

@@ -1,5 +1,7 @@
 """MotionEnergyRatio: does a sample move as much as the truth?"""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,7 @@ def motion_energy_ratio(pixels: Tensor, reference: Tensor) -> Tensor:
         One value per clip ``(b,)``, 0 or more, or nan.
 
     Raises:
-        ConfigurationError: If these are no clips of two or more frames.
+        ConfigurationError: If these are no clips of two or more frames, or hold something else than pixels.
     """
     return _ratio(AnalysedPicture(pixels), AnalysedPicture(reference))
 
@@ -41,9 +43,9 @@ class MotionEnergyRatio(MeanOverClips):
     higher_is_better = None
     plot_lower_bound = 0.0
 
-    def update(self, pixels: Tensor, reference: Tensor) -> None:
-        """Judge a batch and take in its values; for the arguments see :func:`motion_energy_ratio`."""
-        self.add(motion_energy_ratio(pixels, reference))
+    def update(self, pixels: Tensor, reference: Tensor, classes: Sequence[int] | Tensor | None = None) -> None:
+        """Judge a batch and take in its values; for the arguments see :func:`motion_energy_ratio` and :meth:`add`."""
+        self.add(motion_energy_ratio(pixels, reference), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing.

@@ -45,7 +45,8 @@ def onset_f1(
         One value per clip ``(b,)`` in 0..1.
 
     Raises:
-        ConfigurationError: If the tolerance is shorter than half a frame, or the lead negative.
+        ConfigurationError: If the tolerance is shorter than half a frame, the lead negative, or the pixels or the
+            waveform are not of the kinds above.
     """
     return OnsetF1(tolerance, lead).judge(analysed(waveform, pixels, fps, sample_rate))
 

@@ -42,8 +42,8 @@ def onset_motion_correlation(
         One value per clip ``(b,)`` in -1..1.
 
     Raises:
-        ConfigurationError: If ``lag_frames`` is neither 0 nor 1, the smoothing negative, or the sound shorter than the
-            steps of the frames.
+        ConfigurationError: If ``lag_frames`` is neither 0 nor 1, the smoothing negative, the sound shorter than the
+            steps of the frames, or the pixels or the waveform are not of the kinds above.
     """
     return OnsetMotionCorrelation(smoothing, lag_frames).judge(analysed(waveform, pixels, fps, sample_rate))
 

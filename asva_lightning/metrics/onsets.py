@@ -62,7 +62,8 @@ def onset_strength(waveform: Tensor, sample_rate: int) -> tuple[Tensor, float]:
         Onset strength ``(b, n)``, where entry ``i`` belongs to the time ``i * hop``, and the hop in seconds.
 
     Raises:
-        ConfigurationError: If the waveform is not ``(b, samples)`` or is shorter than two windows.
+        ConfigurationError: If the waveform is not ``(b, samples)``, is shorter than two windows, or holds NaN or
+            infinity.
     """
     flux = spectral_flux(waveform, sample_rate)
     return flux.strength, flux.hop
@@ -89,7 +90,8 @@ def onset_times(
         One sorted tensor of times in seconds for each clip (float64, on the CPU).
 
     Raises:
-        ConfigurationError: If the waveform is not ``(b, samples)`` or is shorter than two windows.
+        ConfigurationError: If the waveform is not ``(b, samples)``, is shorter than two windows, or holds NaN or
+            infinity.
     """
     return onset_times_of(spectral_flux(waveform, sample_rate), threshold, relative, spacing)
 
@@ -120,7 +122,8 @@ def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
         The flux.
 
     Raises:
-        ConfigurationError: If the waveform is not ``(b, samples)`` or is shorter than two windows.
+        ConfigurationError: If the waveform is not ``(b, samples)``, is shorter than two windows, or holds NaN or
+            infinity.
     """
     hop = round(HOP_SECONDS * sample_rate)
     window = HOPS_PER_WINDOW * hop
@@ -128,6 +131,12 @@ def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
         raise ConfigurationError(
             f"Onsets need a batch of mono sound (b, samples) of at least {2 * window} samples, "
             f"not {tuple(waveform.shape)}. Add the batch dimension, or give a longer sound."
+        )
+    bad = (~waveform.isfinite()).sum(dim=1)
+    if bad.any():
+        raise ConfigurationError(
+            f"{int(bad.sum())} samples of the sound are NaN or infinite, in {int((bad > 0).sum())} of {len(bad)} "
+            "clips. Onsets need finite sound: read or make it anew, or leave the clip out."
         )
     shape = torch.hann_window(window, device=waveform.device)
     spectrum = torch.stft(waveform.float(), window, hop, window=shape, center=False, return_complex=True).abs()

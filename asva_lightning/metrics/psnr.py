@@ -23,7 +23,7 @@ def psnr(pixels: Tensor, reference: Tensor) -> Tensor:
         Decibels, one value per clip ``(b,)``; infinite where the two are equal.
 
     Raises:
-        ConfigurationError: If the two differ in shape or have fewer than two frames.
+        ConfigurationError: If the two differ in shape, have fewer than two frames, or are not of uint8.
     """
     require_same_shape(pixels, reference, "PSNR")
     # One clip at a time: a batch of long clips in float would not fit.

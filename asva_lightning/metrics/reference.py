@@ -1,7 +1,9 @@
 """What the measures that compare a sample with the truth, frame by frame, share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from asva_lightning.errors import ConfigurationError
@@ -17,9 +19,9 @@ class ReferenceMetric(MeanOverClips, ABC):
     def values(self, pixels: Tensor, reference: Tensor) -> Tensor:
         """Judge samples ``(b, 3, f, h, w)`` uint8 by the truth of the same shape: ``(b,)``, nan where there is none."""
 
-    def update(self, pixels: Tensor, reference: Tensor) -> None:
-        """Judge a batch and take in its values; for the arguments see :meth:`values`."""
-        self.add(self.values(pixels, reference))
+    def update(self, pixels: Tensor, reference: Tensor, classes: Sequence[int] | Tensor | None = None) -> None:
+        """Judge a batch and take in its values; for the arguments see :meth:`values` and :meth:`add`."""
+        self.add(self.values(pixels, reference), classes)
 
     def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
         """Judge one clip and keep nothing.
@@ -54,4 +56,9 @@ def require_same_shape(pixels: Tensor, reference: Tensor, what: str) -> None:
             f"{what} compares clips (b, 3, f, h, w) frame by frame from the second on, but the samples are "
             f"{tuple(pixels.shape)} and the truth is {tuple(reference.shape)}. Read both with the same clip format of "
             "two frames or more."
+        )
+    if pixels.dtype != torch.uint8 or reference.dtype != torch.uint8:
+        raise ConfigurationError(
+            f"{what} compares pixels of uint8, but the samples are {pixels.dtype} and the truth is {reference.dtype}. "
+            "Give frames as they are read, in 0..255."
         )

@@ -7,14 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
+from asva_lightning.metrics.per_class import Kept, classes_of, each_class, gathered
 from asva_lightning.metrics.set_measure import require_clips_of_both, require_finite
-
-Features = list[Tensor] | Tensor
-"""A list while clips come in; one tensor while those of all ranks are gathered."""
 
 
 class SetMetric(Metric, ABC):
@@ -30,16 +27,15 @@ class SetMetric(Metric, ABC):
     full_state_update = False
     is_differentiable = False
     plot_lower_bound = 0.0
-    generated: Features
-    reference: Features
-    generated_classes: Features
-    reference_classes: Features
+    generated: Kept
+    reference: Kept
+    generated_classes: Kept
+    reference_classes: Kept
     rows: Tensor
     width: Tensor
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # All flat and of one type, because torchmetrics gathers such a tensor, empty, from a rank without clips.
         for name in ("generated", "reference", "generated_classes", "reference_classes"):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.add_state("rows", torch.tensor(0), dist_reduce_fx="max")
@@ -79,17 +75,18 @@ class SetMetric(Metric, ABC):
             keys: The name of each clip, for errors.
 
         Raises:
-            ConfigurationError: If these clips have another number of frames than those before.
+            ConfigurationError: If these clips have another number of frames than those before, or there are more or
+                fewer classes than clips.
             WeightsError: If a clip's features are NaN or infinite.
         """
+        numbers = classes_of(len(pixels), classes)
         clips = [self.features(clip, format) for clip in pixels]
         for number, features in enumerate(clips):
             require_finite(features, f"clip {keys[number]!r}" if keys else f"clip {number} of this batch")
             self._require_same_shape(features)
-        classes = torch.zeros(len(pixels)) if classes is None else torch.as_tensor(classes)
         name = "reference" if real else "generated"
         getattr(self, name).append(torch.cat(clips).flatten().to(self.device, self.dtype))
-        getattr(self, f"{name}_classes").append(classes.to(self.device, self.dtype))
+        getattr(self, f"{name}_classes").append(numbers.to(self.device, self.dtype))
 
     def compute(self) -> Tensor:
         """The distance between all generated and all true clips.
@@ -108,22 +105,22 @@ class SetMetric(Metric, ABC):
         """
         with self.sync_context():
             (generated, classes), (reference, true_classes) = self._sets()
-        return {
-            number: self._distance(
-                generated[classes == number], reference[true_classes == number], f"the clips of class {number}"
-            )
-            for number in sorted({*classes.tolist(), *true_classes.tolist()})
-        }
+
+        def distance(number: int) -> float:
+            of_class = generated[classes == number], reference[true_classes == number]
+            return self._distance(*of_class, f"the clips of class {number}")
+
+        return each_class(distance, classes, true_classes)
 
     def _sets(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Features ``(clips, n, d)`` and classes ``(clips,)`` of the generated and of the true clips."""
         return self._set(self.generated, self.generated_classes), self._set(self.reference, self.reference_classes)
 
-    def _set(self, features: Features, classes: Features) -> tuple[Tensor, Tensor]:
+    def _set(self, features: Kept, classes: Kept) -> tuple[Tensor, Tensor]:
         if not len(classes):
             return torch.empty(0, 0, 0), torch.empty(0, dtype=torch.long)
         shape = (-1, int(self.rows), int(self.width))
-        return dim_zero_cat(features).reshape(shape), dim_zero_cat(classes).long()
+        return gathered(features).reshape(shape), gathered(classes).long()
 
     def _distance(self, generated: Tensor, reference: Tensor, of: str) -> float:
         require_clips_of_both(len(generated), len(reference), of)

@@ -27,7 +27,8 @@ def ssim(pixels: Tensor, reference: Tensor) -> Tensor:
         One value per clip ``(b,)`` in -1..1; 1 where the two are equal.
 
     Raises:
-        ConfigurationError: If the two differ in shape, have fewer than two frames, or are too small for the window.
+        ConfigurationError: If the two differ in shape, have fewer than two frames, are too small for the window, or are
+            not of uint8.
     """
     require_same_shape(pixels, reference, "SSIM")
     if min(pixels.shape[-2:]) < WINDOW:

@@ -33,25 +33,47 @@ class SyncAccuracyValues(NamedTuple):
     curve: Tensor
 
 
+class SyncedVideos(NamedTuple):
+    """What the protocol says of each video, ``(b,)``; nan where a score is no finite number.
+
+    Args:
+        audio_to_video: Whether the best video is near enough: 1 or 0, or the share of equally good ones that are.
+        video_to_audio: Whether the best sound is.
+        offset: Distance of the best match, the mean of both directions, in seconds.
+    """
+
+    audio_to_video: Tensor
+    video_to_audio: Tensor
+    offset: Tensor
+
+
 def best_matches(scores: Tensor) -> Tensor:
-    """How far the best match of the middle clip is from it.
+    """Where the best match of the middle clip is.
+
+    Places with the same best score share the match: the classifier does not tell them apart, so that any of them would
+    be a guess. One that gives all places the same score is at chance.
 
     Args:
         scores: ``(b, k, k)`` of each sound (row) with each video (column) of k shifted clips.
 
     Returns:
-        ``(b, 2)``: places from the middle, with sign, of the best video for the middle sound and of the best sound for
-        the middle video.
+        ``(b, 2, k)`` float64: the share of each place in the best video for the middle sound, and in the best sound for
+        the middle video; 1 at one place as a rule. All nan where one of these scores is NaN or infinite: there is no
+        best of them.
 
     Raises:
         ConfigurationError: If the scores are not ``(b, k, k)`` with odd k, so that there is no middle.
     """
-    if scores.ndim != 3 or scores.shape[1] != scores.shape[2] or scores.shape[1] % 2 == 0:
-        raise ConfigurationError(
-            f"The protocol needs scores (b, k, k) of an odd number k of shifted clips, not {tuple(scores.shape)}."
-        )
-    middle = scores.shape[1] // 2
-    return torch.stack([scores[:, middle].argmax(dim=1), scores[:, :, middle].argmax(dim=1)], dim=1) - middle
+    best = _best(scores)
+    return best.double() / best.sum(dim=-1, keepdim=True)
+
+
+def sync_of_videos(scores: Tensor, shift: float = SHIFT, within: int = WITHIN) -> SyncedVideos:
+    """Judge a classifier video by video; the means are those of :func:`sync_accuracy`, for the arguments see there."""
+    shares = best_matches(scores)
+    distance = _distance(shares)
+    right = shares @ (distance <= within).double()
+    return SyncedVideos(right[:, 0], right[:, 1], (shares @ distance.double()).mean(dim=1) * shift)
 
 
 def sync_accuracy(scores: Tensor, shift: float = SHIFT, within: int = WITHIN) -> SyncAccuracyValues:
@@ -60,7 +82,7 @@ def sync_accuracy(scores: Tensor, shift: float = SHIFT, within: int = WITHIN) ->
     Of k clips of a video, each ``shift`` seconds later than the one before, the sound of the middle one asks for its
     video among all k, and its video for its sound. An answer is right if it is at most ``within`` places away. After
     Zhang et al., "Audio-Synchronized Visual Animation" (ECCV 2024): 31 clips 0.04 s apart, 5 places, so that chance
-    is 11/31.
+    is 11/31. Equal scores share an answer (see :func:`best_matches`).
 
     Args:
         scores: ``(b, k, k)`` of each sound (row) with each video (column).
@@ -68,16 +90,20 @@ def sync_accuracy(scores: Tensor, shift: float = SHIFT, within: int = WITHIN) ->
         within: Places that still count as right.
 
     Returns:
-        The values over all videos; nan where there is none.
+        The values over all videos. All but those of chance are nan where there is none, and where a score is NaN or
+        infinite: a share of those videos that a broken classifier can judge would flatter it.
 
     Raises:
         ConfigurationError: If the scores are not ``(b, k, k)`` with odd k.
     """
-    return _values(_histogram(scores), shift, within)
+    return _values(*_counts(scores), shift, within)
 
 
 class SyncAccuracy(Metric):
     """:func:`sync_accuracy` over all videos of all ranks.
+
+    Scores that are NaN are no error here but make the values nan, so that validation says that a network has diverged
+    and does not end its training. ``unjudged`` counts such videos in each direction.
 
     Args:
         clips: Number of shifted clips of a video; odd.
@@ -93,6 +119,7 @@ class SyncAccuracy(Metric):
     full_state_update = False
     is_differentiable = False
     places: Tensor
+    unjudged: Tensor
 
     def __init__(self, clips: int = CLIPS, shift: float = SHIFT, within: int = WITHIN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -104,7 +131,9 @@ class SyncAccuracy(Metric):
         self.clips = clips
         self.shift = shift
         self.within = within
-        self.add_state("places", torch.zeros(2, clips, dtype=torch.long), dist_reduce_fx="sum")
+        # How many places share a match, and which: whole numbers, which no type of a network can round.
+        self.add_state("places", torch.zeros(2, clips, clips, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("unjudged", torch.zeros(2, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, scores: Tensor) -> None:
         """Take in the scores ``(b, clips, clips)`` of some videos; see :func:`sync_accuracy`.
@@ -114,26 +143,50 @@ class SyncAccuracy(Metric):
         """
         if scores.shape[-1] != self.clips:
             raise ConfigurationError(f"These are scores of {scores.shape[-1]} clips, but {self.clips} are expected.")
-        self.places += _histogram(scores)
+        places, unjudged = _counts(scores)
+        self.places += places
+        self.unjudged += unjudged
 
     def compute(self) -> SyncAccuracyValues:
         """The values over all videos so far."""
-        return _values(self.places, self.shift, self.within)
+        return _values(self.places, self.unjudged, self.shift, self.within)
 
 
-def _histogram(scores: Tensor) -> Tensor:
-    """How often each place was the best match, ``(2, k)``: of videos for sounds, of sounds for videos."""
-    clips = scores.shape[-1]
-    places = best_matches(scores) + clips // 2
-    return torch.stack([torch.bincount(direction, minlength=clips) for direction in places.unbind(dim=1)])
+def _best(scores: Tensor) -> Tensor:
+    """Which places have the best score for the middle sound and for the middle video, ``(b, 2, k)``; none of NaN."""
+    if scores.ndim != 3 or scores.shape[1] != scores.shape[2] or scores.shape[1] % 2 == 0:
+        raise ConfigurationError(
+            f"The protocol needs scores (b, k, k) of an odd number k of shifted clips, not {tuple(scores.shape)}."
+        )
+    middle = scores.shape[1] // 2
+    asked = torch.stack([scores[:, middle], scores[:, :, middle]], dim=1)
+    return (asked == asked.amax(dim=-1, keepdim=True)) & asked.isfinite().all(dim=-1, keepdim=True)
 
 
-def _values(places: Tensor, shift: float, within: int) -> SyncAccuracyValues:
-    distance = (torch.arange(places.shape[1], device=places.device) - places.shape[1] // 2).abs()
+def _counts(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """How often each place was a best match among n, ``(2, k, k)`` from n = 1, and videos without one, ``(2,)``."""
+    best = _best(scores)
+    equals = best.sum(dim=-1)
+    numbers = torch.arange(1, best.shape[-1] + 1, device=best.device)
+    among = equals[..., None] == numbers  # (b, 2, n)
+    places = (among[..., None] & best[:, :, None]).sum(dim=0)
+    return places, (equals == 0).sum(dim=0)
+
+
+def _distance(places: Tensor) -> Tensor:
+    """Of each place ``(k,)`` from the middle, for a tensor ``(..., k)``."""
+    clips = places.shape[-1]
+    return (torch.arange(clips, device=places.device) - clips // 2).abs()
+
+
+def _values(places: Tensor, unjudged: Tensor, shift: float, within: int) -> SyncAccuracyValues:
+    distance = _distance(places)
+    numbers = torch.arange(1, len(distance) + 1, device=places.device)
+    counts = (places.double() / numbers[:, None]).sum(dim=1).masked_fill(unjudged[:, None] > 0, torch.nan)
     # The last row is a classifier that takes every place equally often.
-    rows = torch.cat([places.double(), torch.ones_like(places[:1], dtype=torch.double)])
+    rows = torch.cat([counts, torch.ones_like(counts[:1])])
     shares = rows / rows.sum(dim=1, keepdim=True)
-    tolerances = torch.arange(places.shape[1] // 2 + 1, device=places.device)
+    tolerances = torch.arange(len(distance) // 2 + 1, device=places.device)
     right = shares @ (distance[:, None] <= tolerances).double()  # (3, tolerances)
     offsets = shares @ distance.double() * shift
     curve = torch.cat([tolerances[None] * shift, right]).T

@@ -35,3 +35,21 @@ def drums(times: list[float], seconds: float, pitch: float = 120.0) -> Tensor:
         decay = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 0.08), 0)
         sound += decay * (0.5 * np.sin(2 * np.pi * pitch * since) + 0.1 * rng.normal(size=len(sound)))
     return torch.from_numpy(sound).float()
+
+
+def random_clips(count: int, fps: float, seconds: float = 2.0, side: int = 32) -> tuple[Tensor, Tensor]:
+    """Sounds ``(count, samples)`` and pictures ``(count, 3, f, h, w)``, some of whose events are near each other."""
+    random = np.random.default_rng(round(fps))
+    sounds, pictures = [], []
+    for _ in range(count):
+        heard, others = (random.uniform(0.1, seconds - 0.1, random.integers(least, 7)) for least in (1, 0))
+        seen = np.concatenate([heard[::2] + random.normal(0, 0.07, len(heard[::2])), others[:3]])
+        struck = sum(random.uniform(0.02, 1) * drums([time], seconds, random.uniform(100, 2000)) for time in heard)
+        hiss = 10 ** random.uniform(-4, -1.5) * random.normal(size=round(seconds * RATE))
+        sounds.append((struck + torch.from_numpy(hiss)).float())
+        cloud = np.abs(random.integers(0, 256, (3, side, 2 * side)).cumsum(axis=2) % 400 - 200)
+        steps = random.integers(1, 5, len(seen))
+        places = [steps[seen <= frame / fps].sum() for frame in range(round(fps * seconds))]
+        frames = np.stack([cloud[:, :, place : place + side] for place in places], axis=1)
+        pictures.append(frames + random.integers(0, 6, frames.shape))
+    return torch.stack(sounds), torch.from_numpy(np.stack(pictures)).byte()

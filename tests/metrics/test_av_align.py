@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
-from sync_clips import RATE, clicks
+from second_opinions import flow, onsets, pairs, peaks
+from sync_clips import RATE, clicks, random_clips
 from torch.nn.functional import interpolate
 
 from asva_lightning.errors import ConfigurationError
@@ -44,6 +46,27 @@ def test_flow_is_how_far_the_picture_went():
 )
 def test_intersection_over_union(sounds, motions, expected):
     assert align(sounds, motions) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("fps", [30, 12, 6])
+@pytest.mark.parametrize("options", [{}, {"one_to_one": False}, {"prominence": 0.1, "spacing": 0.0}])
+def test_iou_of_random_clips_is_that_of_scipy(fps, options):
+    sounds, pixels = random_clips(12, fps)
+    rule = {name: value for name, value in options.items() if name != "one_to_one"}
+    expected = []
+    for sound, clip in zip(sounds, pixels):
+        heard, moved = onsets(sound.double().numpy()), peaks(flow(clip.numpy()), fps, floor=1e-3, **rule)
+        matched = pairs(heard, moved, 1 / fps, 1 / fps)
+        if not options.get("one_to_one", True):
+            matched = (np.abs(heard[:, None] - moved) <= 1 / fps).any(axis=1).sum()
+        expected.append(matched / (len(heard) + len(moved) - matched))
+    np.testing.assert_allclose(av_align(sounds, pixels, fps, RATE, **options).numpy(), expected, rtol=1e-6)
+    assert len(set(np.round(expected, 3))) > 3, "clips that are alike prove nothing"
+
+
+def test_flow_of_random_clips_is_that_of_numpy():
+    _, pixels = random_clips(2, 12)
+    np.testing.assert_allclose(flow_curve(pixels).numpy(), [flow(clip.numpy()) for clip in pixels], rtol=1e-5)
 
 
 def test_a_match_lies_within_one_frame():

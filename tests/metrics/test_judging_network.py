@@ -8,13 +8,14 @@ from judged_clips import FORMAT, SmallPictureNetwork, SmallVideoNetwork, clips, 
 from torch import nn
 
 from asva_lightning.encoders.imagebind import ImageBind
+from asva_lightning.metrics.alignsync import AlignSync
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.fid import FID
 from asva_lightning.metrics.fvd import FVD
 from asva_lightning.metrics.image_audio import ImageAudioSimilarity
 from asva_lightning.metrics.judge import Judge
-from asva_lightning.metrics.judged_sync import AlignSync, RelSync
 from asva_lightning.metrics.judging_network import JudgingNetwork
+from asva_lightning.metrics.relsync import RelSync
 
 CPU_CLIPS = torch.zeros(1, dtype=torch.uint8)
 

@@ -1,5 +1,6 @@
-"""All metrics alike: the mean over clips, on one rank and on two with uneven shares."""
+"""All metrics alike: the mean over clips and per class, on one rank and on two with uneven shares."""
 
+import math
 from functools import cache
 
 import pytest
@@ -10,14 +11,17 @@ from sync_clips import RATE, clicks, jumping_square
 from torch import distributed
 
 from asva_lightning.encoders.imagebind import ImageBind
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.metrics.alignsync import AlignSync
 from asva_lightning.metrics.av_align import AVAlign, av_align
+from asva_lightning.metrics.fid import FID
 from asva_lightning.metrics.image_audio import ImageAudioSimilarity
 from asva_lightning.metrics.image_text import ImageTextSimilarity
-from asva_lightning.metrics.judged_sync import AlignSync, RelSync
 from asva_lightning.metrics.motion_correlation import MotionCorrelation, motion_correlation
 from asva_lightning.metrics.motion_energy_ratio import MotionEnergyRatio, motion_energy_ratio
 from asva_lightning.metrics.onset_f1 import OnsetF1, onset_f1
 from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation, onset_motion_correlation
+from asva_lightning.metrics.relsync import RelSync
 
 FPS = 10.0
 METRICS = {
@@ -31,6 +35,8 @@ JUDGED = ("image_audio", "image_text", "rel_sync", "align_sync", "motion_energy_
 
 # Clips 0..4; the first rank has three of them in two batches, the second two in one.
 SHARES = [[slice(0, 2), slice(2, 3)], [slice(3, 5)]]
+CLASSES = torch.tensor([3, 1, 3, 1, 8])
+"""Of the clips; one is on both ranks, the others on one each."""
 
 
 def batch(name, clips):
@@ -68,21 +74,25 @@ def judged_outcomes(networks, batches):
     found = {}
     for name, (metric, _, arguments) in judged(*networks).items():
         of_batches = [[one if isinstance(one, int) else one[clips] for one in arguments] for clips in batches]
-        found[name] = taken(metric, of_batches)
+        found[name] = taken(metric, of_batches, batches)
     return found
 
 
 def outcome(name, batches):
-    return taken(METRICS[name][0](), [batch(name, clips) for clips in batches])
+    return taken(METRICS[name][0](), [batch(name, clips) for clips in batches], batches)
 
 
-def taken(metric, batches):
-    """Mean, clips and clips left out, over all ranks."""
-    for arguments in batches:
-        metric.update(*arguments)
-    mean = float(metric.compute())
+def taken(metric, of_batches, batches):
+    """Mean, clips, clips left out, and the mean of each class, over all ranks."""
+    for arguments, share in zip(of_batches, batches):
+        metric.update(*arguments, classes=CLASSES[share])
+    mean, per_class = float(metric.compute()), metric.compute_per_class()
     with metric.sync_context(should_sync=distributed.is_initialized()):
-        return mean, int(metric.count), int(metric.left_out)
+        return mean, metric.count, metric.left_out, per_class
+
+
+def per_class_of(values):
+    return {number: values[number == CLASSES].nanmean().item() for number in (1, 3, 8)}
 
 
 def rank_main(rank, folder, networks):
@@ -124,10 +134,14 @@ def outcomes(tmp_path_factory, networks):
 def test_mean_over_the_clips_of_all_ranks(name, ranks, outcomes):
     values = METRICS[name][1](*batch(name, slice(0, 5)))
     expected = (values.nanmean().item(), int((~values.isnan()).sum()), int(values.isnan().sum()))
+    of_classes = per_class_of(values)
     assert values.shape == (5,)
     assert values.nan_to_num().unique().numel() > 2, "the clips must differ, or the mean proves nothing"
     for of_rank in outcomes(ranks):
-        assert of_rank[name] == pytest.approx(expected, abs=1e-6)
+        *overall, per_class = of_rank[name]
+        assert overall == pytest.approx(expected, abs=1e-6)
+        assert list(per_class) == [1, 3, 8]
+        assert per_class == pytest.approx(of_classes, abs=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -140,9 +154,10 @@ def test_mean_of_those_with_networks_over_the_clips_of_all_ranks(ranks, outcomes
         spread = float(values[~values.isnan()].std())
         assert spread > 1e-3, f"{name}: the clips must differ, or the mean proves nothing"
         for of_rank in outcomes(ranks):
-            mean, *counts = of_rank[name]
+            mean, *counts, per_class = of_rank[name]
             assert mean == pytest.approx(values.nanmean().item(), abs=spread / 100), name
             assert counts == [5 - left_out, left_out]
+            assert per_class == pytest.approx(per_class_of(values), abs=spread / 100, nan_ok=True), name
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -159,7 +174,28 @@ def test_no_clip_has_no_mean():
 
 def test_a_metric_starts_anew_after_reset():
     metric = OnsetF1()
-    metric.add(torch.tensor([1.0]))
+    metric.add(torch.tensor([1.0]), [4])
     metric.reset()
     metric.add(torch.tensor([0.0, 0.5]))
     assert float(metric.compute()) == 0.25
+    assert metric.compute_per_class() == {0: 0.25}
+
+
+def test_a_class_whose_clips_are_all_left_out_has_no_mean():
+    metric = OnsetF1()
+    assert metric.compute_per_class() == {}
+    metric.add(torch.tensor([torch.nan, 0.5, 1.0]), [7, 2, 2])
+    metric.add(torch.tensor([0.0]), torch.tensor([2]))
+    per_class = metric.compute_per_class()
+    assert per_class[2] == 0.5
+    assert math.isnan(per_class[7])
+    assert (metric.count, metric.left_out) == (3, 1)
+
+
+def test_every_clip_has_one_class():
+    with pytest.raises(
+        ConfigurationError, match=r"A batch of 2 clips has classes of shape \(3,\)\. Give one number for"
+    ):
+        OnsetF1().add(torch.zeros(2), [1, 2, 3])
+    with pytest.raises(ConfigurationError, match=r"batch of 5 clips has classes of shape \(1,\)"):
+        FID(torch.nn.Identity()).update(clips(5, seed=0), FORMAT, real=True, classes=[1])

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from second_opinions import prominences
 from sync_clips import jumping_square
 
 from asva_lightning.errors import ConfigurationError
+from asva_lightning.metrics.flow import flow_curve
 from asva_lightning.metrics.motion import motion_curve, motion_peaks
 
 
@@ -21,18 +23,22 @@ def test_motion_needs_clips_of_two_frames(shape):
         motion_curve(torch.zeros(shape, dtype=torch.uint8))
 
 
-def prominences(row: np.ndarray) -> dict[int, float]:
-    """Brute force: of every local maximum, the height above the higher of the lowest points on its two sides."""
-    padded = [row.min(), *row, row.min()]
-    found = {}
-    for i in range(1, len(padded) - 1):
-        if padded[i - 1] < padded[i] > padded[i + 1]:
-            valleys = []
-            for side in (padded[i::-1], padded[i:]):
-                reach = next((n for n, value in enumerate(side) if value > padded[i]), len(side))
-                valleys.append(min(side[:reach]))
-            found[i - 1] = padded[i] - max(valleys)
-    return found
+@pytest.mark.parametrize(("value", "met"), [(255.0, "from 0 to 255"), (-0.1, "from -0.1 to 0"), (torch.nan, "to nan")])
+def test_floats_that_are_no_shares_of_white_do_not_move(value, met):
+    pixels = torch.zeros(2, 3, 5, 8, 8)
+    pixels[1, 0, 2, 3, 3] = value
+    with pytest.raises(ConfigurationError, match=rf"floating point pixels in 0\.\.1, not .*{met}\. Divide .* by 255"):
+        motion_curve(pixels)
+
+
+def test_other_types_are_refused_and_flow_takes_no_floats():
+    with pytest.raises(
+        ConfigurationError, match=r"of uint8, or floating point in 0\.\.1, not torch\.int64\. Give frames"
+    ):
+        motion_curve(torch.zeros(1, 3, 5, 8, 8, dtype=torch.long))
+    with pytest.raises(ConfigurationError, match=r"pixels of uint8, not torch\.float32\. Give frames as they are read"):
+        flow_curve(torch.zeros(1, 3, 5, 8, 8))
+    assert motion_curve(torch.zeros(0, 3, 5, 8, 8)).shape == (0, 4)
 
 
 def test_motion_peaks_are_the_prominent_maxima():

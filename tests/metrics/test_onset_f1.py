@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
-from sync_clips import RATE, clicks, jumping_square
+from second_opinions import motion, onsets, pairs, peaks
+from sync_clips import RATE, clicks, jumping_square, random_clips
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.metrics.onset_f1 import OnsetF1, onset_f1
@@ -27,6 +29,20 @@ def f1(sounds, motions, **options):
 )
 def test_f1_is_the_harmonic_mean_of_precision_and_recall(sounds, motions, expected):
     assert f1(sounds, motions) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("fps", [30, 12, 6])
+@pytest.mark.parametrize(("tolerance", "lead"), [(0.1, 0.2), (0.3, 0.0), (0.15, None)])
+def test_f1_of_random_clips_is_that_of_scipy(fps, tolerance, lead):
+    sounds, pixels = random_clips(12, fps)
+    expected = []
+    for sound, clip in zip(sounds, pixels):
+        heard, moved = onsets(sound.double().numpy()), peaks(motion(clip.numpy()), fps, floor=5e-4)
+        matched = pairs(heard, moved, tolerance if lead is None else lead, tolerance)
+        # The harmonic mean of precision and recall.
+        expected.append(2 / (len(moved) / matched + len(heard) / matched) if matched else 0.0)
+    np.testing.assert_allclose(onset_f1(sounds, pixels, fps, RATE, tolerance, lead).numpy(), expected, rtol=1e-6)
+    assert len(set(np.round(expected, 3))) > 3, "clips that are alike prove nothing"
 
 
 def test_motion_may_lead_but_not_lag():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from sync_clips import RATE, clicks, drums
+from second_opinions import onsets, rises
+from sync_clips import RATE, clicks, drums, random_clips
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.metrics.onsets import onset_strength, onset_times
@@ -9,34 +10,18 @@ from asva_lightning.metrics.onsets import onset_strength, onset_times
 TIMES = [0.21, 0.637, 1.05, 1.43, 1.811]
 
 
-def mel(hertz):
-    return 2595 * np.log10(1 + np.asarray(hertz) / 700)
-
-
-def flux(wave: np.ndarray) -> np.ndarray:
-    """The formula of the docstring in NumPy."""
-    window, hop = 512, 64
-    frames = np.stack([wave[i : i + window] for i in range(0, len(wave) - window + 1, hop)])
-    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    magnitude = 2 / taper.sum() * np.abs(np.fft.rfft(frames * taper))
-    edges = 700 * (10 ** (np.linspace(mel(60), mel(RATE / 2), 34) / 2595) - 1)
-    bins = np.fft.rfftfreq(window, 1 / RATE)
-    bands = []
-    for low, middle, high in zip(edges, edges[1:], edges[2:]):
-        weights = np.clip(np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)), 0, None)
-        if weights.sum() > 0:
-            bands.append(magnitude @ weights / weights.sum())
-    loudness, power = np.log1p(1000 * np.array(bands)), (magnitude**2).sum(axis=1)
-    rise = np.clip(loudness[:, 4:] - loudness[:, :-4], 0, None).mean(axis=0) * (power[4:] > power[:-4])
-    return np.pad(rise, 6)
-
-
 def test_onset_strength_is_the_documented_flux():
     sound = drums([0.2, 0.6], seconds=1.0)
     strength, hop = onset_strength(sound[None], RATE)
-    expected = flux(sound.double().numpy())
+    rise, louder = rises(sound.double().numpy())
     assert hop == pytest.approx(0.004)
-    np.testing.assert_allclose(strength[0].numpy(), expected, atol=2e-3)
+    np.testing.assert_allclose(strength[0].numpy(), rise * louder, atol=2e-3)
+
+
+def test_onset_times_of_random_sounds_are_those_of_scipy():
+    sounds, _ = random_clips(60, fps=6)
+    for sound, times in zip(sounds, onset_times(sounds, RATE)):
+        np.testing.assert_allclose(times.numpy(), onsets(sound.double().numpy()), atol=1e-9)
 
 
 @pytest.mark.parametrize("make", [clicks, drums])
@@ -81,3 +66,14 @@ def test_every_clip_of_a_batch_is_judged_alone():
 def test_onsets_need_a_batch_of_sound(shape):
     with pytest.raises(ConfigurationError, match=r"batch of mono sound .* at least 1024 samples, not .*Add the batch"):
         onset_times(torch.zeros(shape), RATE)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("ask", [onset_strength, onset_times])
+def test_a_sound_that_is_no_number_has_no_onsets(ask, bad):
+    batch = torch.stack([clicks([0.5], 2.0), clicks([0.5], 2.0)])
+    batch[1, [100, 30_000]] = bad
+    with pytest.raises(
+        ConfigurationError, match=r"^2 samples of the sound are NaN or infinite, in 1 of 2 clips\. .*anew"
+    ):
+        ask(batch, RATE)

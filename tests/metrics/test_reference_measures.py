@@ -83,6 +83,16 @@ def test_clips_of_unlike_shape_are_refused(measure, pair):
         measure(sample[:, :, :1], truth[:, :, :1])
 
 
+@pytest.mark.parametrize(("measure", "name"), [(psnr, "PSNR"), (ssim, "SSIM")])
+def test_floats_are_refused_whatever_they_hold(measure, name, pair):
+    sample, truth = pair
+    nan = torch.full(sample.shape, torch.nan)
+    for pixels, reference in ((sample.float() / 255, truth.float() / 255), (nan, truth), (sample, nan)):
+        met = rf"the samples are {pixels.dtype} and the truth is {reference.dtype}\. Give frames as they are read"
+        with pytest.raises(ConfigurationError, match=f"^{name} compares pixels of uint8, but {met}"):
+            measure(pixels, reference)
+
+
 def test_frames_that_are_smaller_than_the_window_have_no_ssim(pair):
     sample, truth = (clip[..., :10] for clip in pair)
     with pytest.raises(ConfigurationError, match="windows of 11 pixels; frames of 12x10 are too small"):

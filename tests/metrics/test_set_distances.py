@@ -10,8 +10,12 @@ from torchmetrics.image.kid import poly_mmd
 
 from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.metrics import kernel_distance as kernel_module
+from asva_lightning.metrics.fid import fid
 from asva_lightning.metrics.frechet import frechet_distance
+from asva_lightning.metrics.fvd import fvd
 from asva_lightning.metrics.kernel_distance import kernel_distance
+from asva_lightning.metrics.kid import kid
+from asva_lightning.metrics.kvd import kvd
 
 
 def sets(rows, other_rows, width, seed=0):
@@ -62,6 +66,15 @@ def test_frechet_is_that_of_torchmetrics():
     assert frechet_distance(first, second) == pytest.approx(float(theirs.compute()), rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("measure", "formula"),
+    [(fid, frechet_by_scipy), (fvd, frechet_by_scipy), (kid, kernel_by_numpy), (kvd, kernel_by_numpy)],
+)
+def test_every_measure_of_sets_is_its_formula_of_features(measure, formula):
+    first, second = sets(30, 20, width=6)
+    assert measure(torch.tensor(first), torch.tensor(second)) == pytest.approx(formula(first, second), rel=1e-9)
+
+
 def test_kernel_distance_is_its_formula_also_in_parts(monkeypatch):
     first, second = sets(9, 6, width=4)
     expected = kernel_by_numpy(first, second)
@@ -87,7 +100,7 @@ def test_equal_sets_have_no_frechet_distance_and_small_sets_bias_it_but_not_the_
     assert abs(kernel.mean()) < 3 * kernel.std() / np.sqrt(len(kernel))
 
 
-@pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
+@pytest.mark.parametrize("distance", [fid, fvd, kid, kvd])
 def test_bad_sets_are_refused(distance):
     good = torch.randn(4, 3)
     with pytest.raises(ConfigurationError, match=r"at least 2 rows of features of each, not 1 and 4: one clip"):

@@ -9,9 +9,10 @@ from asva_lightning.encoders.imagebind import ImageBind
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.sync_classifier import SyncClassifierScore
 from asva_lightning.media import ClipFormat, log_mel
+from asva_lightning.metrics.alignsync import AlignSync
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.image_audio import ImageAudioSimilarity
-from asva_lightning.metrics.judged_sync import AlignSync, RelSync
+from asva_lightning.metrics.relsync import RelSync
 from asva_lightning.metrics.sync_classifier import for_scoring, write_released
 
 FORMAT = ClipFormat(frames=42, fps=14, height=20, width=28)
