@@ -10,8 +10,9 @@ def leave_only_with_parent() -> None:
 
     A terminal, a batch system or a container sends these signals to all processes of a run at once. The loader of torch
     ends the workers that do not leave by themselves with SIGTERM, which must go on to work: otherwise a worker that
-    hangs would keep the run from ending. Python's handlers do not tell who sent a signal, and only run between two steps of the
-    main thread; a thread that waits for the signal knows the sender, and acts while the main thread is in a decoder.
+    hangs would keep the run from ending. Python's handlers do not tell who sent a signal, and only run between two
+    steps of the main thread; a thread that waits for the signal knows the sender, and acts while the main thread is in
+    a decoder.
 
     Called in each worker as it begins, before it has other threads, which inherit what is blocked. Systems that cannot
     wait for signals (macOS) keep torch's behaviour.
