@@ -12,6 +12,7 @@ with and without sharing. The result goes to benchmarks/results/denoiser_<device
 
 import argparse
 import copy
+import math
 import os
 import platform
 import shlex
@@ -48,10 +49,12 @@ class Way:
     Args:
         unet: The network.
         bfloat16: Whether in autocast to bf16.
+        checkpointed: Whether with activation checkpointing.
     """
 
     unet: AVSyncUNet
     bfloat16: bool = False
+    checkpointed: bool = False
     training: list[float] = field(default_factory=list)
     sampling: list[float] = field(default_factory=list)
     kept: float = 0.0
@@ -163,7 +166,8 @@ class Bench:
     def kept(self, way: Way) -> float:
         """GiB that a training step takes at most on a GPU; elsewhere, what is kept for the backward pass.
 
-        All ways lie on the device together; what the others hold is not counted.
+        Elsewhere it is nan with checkpointing: the hooks do not see what torch keeps for it. All ways lie on the device
+        together; what the others hold is not counted.
         """
         if self.device.type == "cuda":
             self.wait()
@@ -171,6 +175,8 @@ class Bench:
             torch.cuda.reset_peak_memory_stats()
             self.train(way)
             return (torch.cuda.max_memory_allocated() - held_by_others) / 2**30
+        if way.checkpointed:
+            return math.nan
         storages: dict[int, int] = {}
 
         def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -198,7 +204,7 @@ def ways(width: float, device: torch.device, bfloat16: bool, compiled: bool) -> 
     def with_(compute: Compute, bfloat16: bool = False) -> Way:
         unet = copy.deepcopy(plain)
         compute.apply(unet)
-        return Way(unet, bfloat16)
+        return Way(unet, bfloat16, compute.activation_checkpointing)
 
     found = {
         "nothing shared": Way(unshare(copy.deepcopy(plain))),
@@ -227,7 +233,8 @@ def report(found: dict[str, Way], command: str, about: str, profiles: dict[str, 
         "",
         "Seconds of the fastest round, and how many times faster than with nothing shared. `shared` is how the package",
         "computes by default. Memory is the peak of a training step on a GPU, with the network's own weights and",
-        "gradients and without an optimizer; elsewhere what autograd keeps of the forward pass.",
+        "gradients and without an optimizer; elsewhere what autograd keeps of the forward pass, which does not tell",
+        "what checkpointing keeps (`doctor` counts that).",
         "",
         "| way | training step, s | times | sampling step, s | times | GiB |",
         "|---|---:|---:|---:|---:|---:|",
@@ -236,7 +243,7 @@ def report(found: dict[str, Way], command: str, about: str, profiles: dict[str, 
         training, sampling = min(way.training), min(way.sampling)
         lines.append(
             f"| {name} | {training:.3f} | {min(base.training) / training:.2f} | {sampling:.3f} "
-            f"| {min(base.sampling) / sampling:.2f} | {way.kept:.2f} |"
+            f"| {min(base.sampling) / sampling:.2f} | {'-' if math.isnan(way.kept) else f'{way.kept:.2f}'} |"
         )
     if profiles:
         lines += [
@@ -319,7 +326,10 @@ def main() -> None:
         f"one clip, {size}, {words.rounds} rounds. {name}, torch {version('torch')}, {torch.get_num_threads()} threads."
     )
     command = command_of(words)
-    figures = {key: {"training": way.training, "sampling": way.sampling, "GiB": way.kept} for key, way in found.items()}
+    figures = {
+        key: {"training": way.training, "sampling": way.sampling, "GiB": None if math.isnan(way.kept) else way.kept}
+        for key, way in found.items()
+    }
     tables = {key: [operator._asdict() for operator in operators] for key, operators in profiles.items()}
     results = {"command": command, "about": about, **figures, **({"profiles": tables} if tables else {})}
     write_results(f"denoiser_{device.type}", report(found, command, about, profiles), results)

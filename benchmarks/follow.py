@@ -7,6 +7,9 @@ r"""Do the sound swap and the delay test tell a model that listens from one that
 
 Both runs are given the same SynthSync clips, of a seed that they have not seen. The first is the one that should
 follow. The result goes to benchmarks/results/follow.md and .json.
+
+The recipe has 800 steps. benchmarks/results/follow.md is of 600: its runs are the rows `method` and `no_audio`, seed 0,
+of `python -m asva_lightning sweep experiments/sweeps/method.yaml`, given to this file as above.
 """
 
 import argparse

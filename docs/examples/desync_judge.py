@@ -1,6 +1,6 @@
 """DeSync as a measure: by how many seconds a network for synchrony believes that sound and picture are apart.
 
-An example of a judge of one's own; docs/measures.md tells how it is used. The network is not part of this project.
+An example of a judge of one's own; docs/evaluate.md tells how it is used. The network is not part of this project.
 """
 
 import math

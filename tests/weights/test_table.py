@@ -34,7 +34,6 @@ def test_sources_are_hub_ids_or_addresses():
         ("stable_diffusion", "CreativeML OpenRAIL-M"),
         ("imagebind_huge", "CC BY-NC-SA 4.0"),
         ("avsyncd_avsync15", "unstated (MIT badge, no licence file)"),
-        ("clap", "Apache-2.0"),
     ],
 )
 def test_licences(key, licence):

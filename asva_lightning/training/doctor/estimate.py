@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,11 +67,21 @@ class Step:
         shapes: Of a clip.
         plain: A pass of a micro-batch without DeepSpeed.
         deepspeed: The same under DeepSpeed.
+        checkpointing: Whether activations are checkpointed.
     """
 
     shapes: Shapes
     plain: Measured
     deepspeed: Measured
+    checkpointing: bool = False
+
+    @property
+    def activations(self) -> str:
+        """What was counted as activations, in words."""
+        rule = "what autograd keeps of one forward pass of the denoiser with fused attention"
+        if self.checkpointing:
+            rule = "what enters each block of the denoiser, and what the largest holds while it is computed once more"
+        return f"Activations are an estimate: {rule}."
 
 
 def work_of(config: Mapping[str, Any]) -> Work:
@@ -97,10 +108,13 @@ def step_of(config: Mapping[str, Any], networks: list[Network], work: Work, prec
     if denoiser is None:
         return None
     shapes = shapes_of(config)
-    plain = measure_step(denoiser, shapes, work.micro_batch, precision.weights, precision.autocast)
+    compute = (config["model"].get("init_args") or {}).get("compute") or {}
+    checkpointing = bool(compute.get("activation_checkpointing"))
+    count = partial(measure_step, denoiser, shapes, work.micro_batch, checkpointing=checkpointing)
+    plain = count(precision.weights, precision.autocast)
     same = precision.autocast is None and precision.weights == precision.deepspeed
-    deepspeed = plain if same else measure_step(denoiser, shapes, work.micro_batch, precision.deepspeed)
-    return Step(shapes, plain, deepspeed)
+    deepspeed = plain if same else count(precision.deepspeed)
+    return Step(shapes, plain, deepspeed, checkpointing)
 
 
 def memory_section(
@@ -123,9 +137,7 @@ def memory_section(
         f"{f' and computes in {_name(precision.autocast)}' if precision.autocast else ''}, its gradients twice where "
         f"there are several devices; DeepSpeed keeps {_name(precision.deepspeed)} weights and gradients, fp32 states "
         f"and fp32 masters{' (ZeRO 3 none)' if precision.deepspeed == torch.float32 else ''}.",
-        "Activations are an estimate: what autograd keeps of one forward pass of the denoiser with fused attention."
-        if step is not None
-        else "Activations are not estimated for this model.",
+        "Activations are not estimated for this model." if step is None else step.activations,
         "Not counted: frozen codec and encoders, buffers of DeepSpeed and NCCL, layers that ZeRO 3 gathers, workspace.",
         f"Checkpoint: {quantity(checkpoint_size(trained, average), 'B')} (trained parameters"
         f"{', EMA' if average else ''} and two optimizer states, fp32)",
@@ -144,7 +156,8 @@ def cost_section(step: Step | None, work: Work, speed: Speed, begin: int, max_st
         f"a clip: {step.shapes}",
         f"forward of one clip: {quantity(clip, 'FLOP')}; optimizer step, {work.clips} clips forward and backward: "
         f"{quantity(total, 'FLOP')}",
-        "Counted: the denoiser, with the backward pass through its frozen layers. Not counted: codec and encoders.",
+        "Counted: the denoiser, with the backward pass through its frozen layers"
+        f"{' and blocks computed once more' if step.checkpointing else ''}. Not counted: codec and encoders.",
         f"at {speed}: {duration(seconds / 3600)} a step",
     ]
     if max_steps is not None:

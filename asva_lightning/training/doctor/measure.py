@@ -11,6 +11,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from asva_lightning.training.doctor.checkpoints import Checkpoints, tensors_in
+
 LOWER = {
     functional.linear, functional.conv1d, functional.conv2d, functional.conv3d, torch.matmul, torch.Tensor.matmul,
     torch.Tensor.__matmul__, torch.bmm, torch.einsum,
@@ -28,7 +30,8 @@ class Measured:
     Args:
         forward: Floating-point operations of the forward pass; a multiplication and an addition are two.
         both: Those of forward and backward pass.
-        saved: Bytes that autograd keeps from the forward pass for the backward pass.
+        saved: Bytes that autograd keeps from the forward pass for the backward pass; with activation checkpointing also
+            those of the largest block while it is computed once more.
     """
 
     forward: int
@@ -70,30 +73,63 @@ class AsOnGPU(TorchFunctionMode):
         )
 
 
-def measure(network: nn.Module, loss: Callable[[], Tensor], autocast: torch.dtype | None = None) -> Measured:
+class Kept(saved_tensors_hooks):
+    """While entered, notes what autograd keeps.
+
+    Args:
+        apart: Identities of memory that does not count.
+    """
+
+    def __init__(self, apart: Iterable[int]) -> None:
+        super().__init__(self.add, lambda tensor: tensor)
+        self._apart = set(apart)
+        self.storages: dict[int, torch.UntypedStorage] = {}  # holds them, so that no two can share an identity
+
+    def add(self, tensor: Tensor) -> Tensor:
+        """Note one tensor, and return it."""
+        if tensor.device.type == "meta" and id_of(tensor) not in self._apart:
+            self.storages[id_of(tensor)] = tensor.untyped_storage()
+        return tensor
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(storage.nbytes() for storage in self.storages.values())
+
+
+def measure(
+    network: nn.Module,
+    loss: Callable[[], Tensor],
+    autocast: torch.dtype | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Measured:
     """Count one pass.
 
     Args:
         network: A network on the meta device; its weights do not count as kept.
         loss: Runs it forward on meta tensors.
         autocast: The 16-bit type of autocast; none if not given.
+        checkpoints: What the network calls its blocks by, if these are computed once more in the backward pass.
     """
     weights = {id_of(tensor) for tensor in (*network.parameters(), *network.buffers())}
-    kept: dict[int, torch.UntypedStorage] = {}  # holds the storages, so that no two can share an identity
-
-    def pack(tensor: Tensor) -> Tensor:
-        if tensor.device.type == "meta" and id_of(tensor) not in weights:
-            kept[id_of(tensor)] = tensor.untyped_storage()
-        return tensor
-
-    with FlopCounterMode(display=False) as counter, saved_tensors_hooks(pack, lambda tensor: tensor):
+    kept = Kept(weights)
+    with FlopCounterMode(display=False) as counter, kept:
         with AsOnGPU(autocast):
             value = loss()
         forward = counter.get_total_flops()
         value.backward()
         both = counter.get_total_flops()
     network.zero_grad(set_to_none=True)
-    return Measured(forward, both, sum(storage.nbytes() for storage in kept.values()))
+    calls = [] if checkpoints is None else checkpoints.calls
+    for tensor in tensors_in(calls):
+        kept.add(tensor)
+    largest = 0
+    for block, inputs in calls:
+        within = Kept({*weights, *kept.storages})
+        with within, AsOnGPU(autocast):
+            block(*inputs)
+        largest = max(largest, within.size)
+    return Measured(forward, both, kept.size + largest)
 
 
 def id_of(tensor: Tensor) -> int:

@@ -12,7 +12,8 @@ from asva_lightning.encoders import AudioEncoder, Conditions, FrameWindows, Late
 from asva_lightning.encoders.windows import IMAGEBIND_GRID, TokenGrid, mask_of
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat
-from asva_lightning.training.doctor.measure import Measured, measure
+from asva_lightning.training.doctor.checkpoints import Checkpoints
+from asva_lightning.training.doctor.measure import AsOnGPU, Measured, measure
 from asva_lightning.training.doctor.needs import needs_of
 from asva_lightning.training.doctor.networks import on_meta, setting_of
 from asva_lightning.training.doctor.tree import Node, instantiate, walk
@@ -70,16 +71,22 @@ def shapes_of(config: Mapping[str, Any]) -> Shapes:
 
 
 def measure_step(
-    denoiser: AVSyncUNet, shapes: Shapes, clips: int, dtype: torch.dtype, autocast: torch.dtype | None = None
+    denoiser: AVSyncUNet,
+    shapes: Shapes,
+    clips: int,
+    dtype: torch.dtype,
+    autocast: torch.dtype | None = None,
+    checkpointing: bool = False,
 ) -> Measured:
     """Count one forward and backward pass of the denoiser over some clips.
 
     Args:
-        denoiser: The network on the meta device; its type is changed.
+        denoiser: The network on the meta device; its type is changed, and how it calls its blocks.
         shapes: What it meets.
         clips: Clips of a micro-batch.
         dtype: Type of its weights.
         autocast: The 16-bit type of autocast; none if not given.
+        checkpointing: Whether activations are checkpointed.
     """
     config: Any = denoiser.config
     with torch.device("meta"):
@@ -91,7 +98,12 @@ def measure_step(
     conditions = Conditions(text, audio, shapes.mask)
     level = torch.zeros(clips, dtype=torch.long, device="meta")
     torch.nn.Module.to(denoiser, dtype)  # that of diffusers warns of casts, whatever they are
-    return measure(denoiser, lambda: denoiser(noisy, level, conditions).float().square().mean(), autocast)
+    checkpoints = Checkpoints(lambda: AsOnGPU(autocast)) if checkpointing else None
+    if checkpoints is None:
+        denoiser.disable_gradient_checkpointing()
+    else:
+        denoiser.enable_gradient_checkpointing(checkpoints)
+    return measure(denoiser, lambda: denoiser(noisy, level, conditions).float().square().mean(), autocast, checkpoints)
 
 
 def _first(nodes: list[Node], kind: type) -> Node | None:
