@@ -71,6 +71,12 @@ def main(args: list[str] | None = None) -> None:
     except AsvaError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(1) from error
+    except OSError as error:
+        if error.filename is None:  # of no file, such as a broken connection: where it arose tells more
+            raise
+        path = error.filename if error.filename2 is None else error.filename2
+        sys.stderr.write(f"error: cannot write or read {path}: {error.strerror or error}\n")
+        raise SystemExit(1) from error
     except KeyboardInterrupt as interrupt:
         # What works on a list says how far it came. The code is the shell's for a program that Ctrl-C ended.
         told = str(interrupt) or "started again, the same command goes on from what it has kept."
@@ -143,7 +149,7 @@ def _call(command: Command, name: str, words: list[str]) -> None:
 def _help() -> str:
     lines = ["Audio-synchronised visual animation.", "", "usage: python -m asva_lightning COMMAND [...]", ""]
     about = EXPERIMENT_COMMANDS | {name: command.about for name, command in COMMANDS.items()}
-    lines += [f"  {name:<14}{text}" for name, text in about.items()]
+    lines += [f"  {name:<16}{text}" for name, text in about.items()]
     lines += ["", "COMMAND --help shows its settings. First steps: README.md, or", ""]
     lines += ["  python -m asva_lightning fit --config experiments/quickstart.yaml", ""]
     return "\n".join(lines)

@@ -109,7 +109,8 @@ def work(
         Results and failures of this part, earlier starts included.
 
     Raises:
-        ConfigurationError: If two items share a key, the part does not exist, or the journal has other settings.
+        ConfigurationError: If two items share a key, the part does not exist, or the journal has other settings, or
+            results and no settings.
         WorkFailed: If a worker process died.
         KeyboardInterrupt: After Ctrl-C, once what is finished is written down; it tells what is done, and whether the
             same command continues.
@@ -174,13 +175,22 @@ class _Journal:
         if self.path is None or self.own is None:
             return {}
         entries: dict[str, Result] = {}
+        begun = False
         for file in self._files(self.path):
-            for line in read_json_lines(file):
-                if "settings" in line:
-                    self._compare(file, line["settings"])
-                elif "result" in line or (not retry_failures and line["key"] not in entries):
+            settings, outcomes = _lines(file)
+            for written in settings:
+                self._compare(file, written)
+            if outcomes and not settings and self.settings is not None:
+                raise ConfigurationError(
+                    f"{file} holds what was done, but not by which settings. Delete it to begin anew, or take another "
+                    "folder."
+                )
+            for line in outcomes:
+                if "result" in line or (not retry_failures and line["key"] not in entries):
                     entries[line["key"]] = line
-        if not self.own.exists() and self.settings is not None:
+            begun = begun or (file == self.own and bool(settings))
+        # One that was made but never written to is as good as none, whoever continues it.
+        if not begun and self.settings is not None:
             append_line(self.own, json.dumps({"settings": self.settings}))
         return entries
 
@@ -202,6 +212,21 @@ class _Journal:
                 f"{file} was begun with other settings ({changes}). Take the old settings to continue it, or another "
                 "folder, or delete the file to begin anew."
             )
+
+
+def _lines(file: Path) -> tuple[list[Result], list[Result]]:
+    """The settings that a journal tells, and what became of items; a line that is neither counts as torn."""
+    settings, outcomes = [], []
+    for line in read_json_lines(file):
+        if isinstance(line.get("settings"), dict):
+            settings.append(line["settings"])
+        elif isinstance(line.get("key"), str) and (
+            isinstance(line.get("result"), dict) or isinstance(line.get("failure"), str)
+        ):
+            outcomes.append(line)
+        else:
+            logger.warning("%s: a line that tells of no item was left out: %s", file, json.dumps(line)[:80])
+    return settings, outcomes
 
 
 def _attempt(function: Callable[[Item], Result], item: Item) -> str:

@@ -61,3 +61,29 @@ def test_an_interrupted_command_ends_with_one_line_and_the_code_of_the_shell(mon
         main(["shards", "info", "clips"])
     assert stop.value.code == 130
     assert capsys.readouterr().err == f"interrupted: {told[0]}\n"
+
+
+def test_a_file_that_cannot_be_written_is_one_line(monkeypatch, capsys, tmp_path):
+    def write(*_):
+        (tmp_path / "nowhere" / "r.json").write_text("")
+
+    def move(*_):
+        (tmp_path / "file").touch()
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").rename(tmp_path / "folder")
+
+    for fail, told in ((write, "nowhere/r.json: No such file or directory"), (move, "folder: Is a directory")):
+        monkeypatch.setattr(cli, "_dispatch", fail)
+        with pytest.raises(SystemExit) as stop:
+            main(["shards", "info", "clips"])
+        assert stop.value.code == 1
+        assert capsys.readouterr().err == f"error: cannot write or read {tmp_path}/{told}\n"
+
+
+def test_an_error_of_the_system_that_names_no_file_stays_whole(monkeypatch):
+    def fail(*_):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(cli, "_dispatch", fail)
+    with pytest.raises(ConnectionResetError):
+        main(["shards", "info", "clips"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asva_lightning.files import append_line, read_json_lines, replace, write_bytes, write_text
+from asva_lightning.files import append_line, media_files, read_json_lines, replace, write_bytes, write_text
 
 
 def test_a_file_is_written_whole_and_leaves_nothing_else(tmp_path):
@@ -62,3 +62,33 @@ def test_a_torn_line_is_left_out_and_does_not_spoil_the_next(tmp_path: Path, tor
     assert "lines.jsonl: line 2 is torn" in caplog.text
     append_line(path, '{"c": 3}')
     assert read_json_lines(path) == [{"a": 1}, {"c": 3}]
+
+
+def test_an_error_names_what_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for write in (write_text, append_line):
+        with pytest.raises(NotADirectoryError) as met:
+            write(tmp_path / "file" / "a.txt", "a")
+        assert met.value.filename == str(tmp_path / "file")
+        with pytest.raises(IsADirectoryError) as met:
+            write(tmp_path / "folder", "a")
+        assert (met.value.filename, met.value.filename2) == (str(tmp_path / "folder"), None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file():
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        append_line(Path("/dev/full"), "a")
+
+
+def test_media_files_are_found_in_any_case_and_behind_links(tmp_path):
+    for name in ("real/a.mp4", "real/b.MP4", "real/c.json", "elsewhere/d.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "real" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "real" / "circle").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "another").symlink_to(tmp_path / "elsewhere")
+    found = [path.relative_to(tmp_path).as_posix() for path in media_files(tmp_path / "real", {".mp4"})]
+    assert found == ["real/a.mp4", "real/another/d.mp4", "real/b.MP4"], "each folder once"
+    assert media_files(tmp_path / "nowhere", {".mp4"}) == []

@@ -158,6 +158,39 @@ def test_a_journal_of_other_settings_is_refused(tmp_path):
         work([1], square, **asked, settings={"fps": 25, "size": (8, 8)})
 
 
+def test_an_empty_journal_is_begun_with_the_settings(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    journal.touch()
+    asked = {"key": str, "title": "squares", "journal": journal}
+    work([1], square, **asked, settings={"fps": 6})
+    with pytest.raises(ConfigurationError, match=r"other settings \(fps: 6, now 25\)"):
+        work([1], square, **asked, settings={"fps": 25})
+    assert [list(json.loads(line)) for line in journal.open()] == [["settings"], ["key", "result"]]
+
+
+def test_results_of_unknown_settings_are_refused_where_settings_count(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    asked = {"key": str, "title": "squares", "journal": journal}
+    work([1], square, **asked)
+    with pytest.raises(ConfigurationError, match=r"journal\.jsonl holds what was done, but not by which settings"):
+        work([1], square, **asked, settings={"fps": 6})
+    assert numbers_of(work([1, 2], square, **asked)) == {"1": 1, "2": 4}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"result": {}}', '{"settings": null}', '{"key": "2"}', '{"key": 2, "result": {}}', '{"key": "2", "result": 4}'],
+)
+def test_a_line_that_tells_of_no_item_counts_as_torn(line, tmp_path, caplog):
+    journal = tmp_path / "journal.jsonl"
+    asked = {"key": str, "title": "squares", "journal": journal}
+    work([1], square, **asked, settings={"fps": 6})
+    with journal.open("a") as file:
+        file.write(line + "\n")
+    assert numbers_of(work([1, 2], square, **asked, settings={"fps": 6}, retry_failures=False)) == {"1": 1, "2": 4}
+    assert "journal.jsonl: a line that tells of no item was left out" in caplog.text
+
+
 def test_lines_of_progress_without_a_terminal(caplog):
     with caplog.at_level(logging.INFO):
         work([1, -1, 2], square, key=str, title="squares", report_every=0.0)

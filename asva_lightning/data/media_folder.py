@@ -21,6 +21,7 @@ from asva_lightning.data.sources import (
     unique,
 )
 from asva_lightning.errors import ConfigurationError, ShardsError
+from asva_lightning.files import media_files
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class MediaFolder(ClipSource):
         """Split and path below the root of every clip."""
         lists = [(split, Path(self.path) / f"{split}.txt") for split in SPLITS]
         if not any(path.is_file() for _, path in lists):
-            return [self._placed(path) for path in sorted(self.root.rglob("*")) if self._is_clip(path)]
+            return [self._placed(path) for path in media_files(self.root, MEDIA_SUFFIXES) if self._is_clip(path)]
         files = []
         for split, path in lists:
             lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []

@@ -1,16 +1,20 @@
 """Paired differences of two results of the same clips."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.bootstrap import Score, of_paired_draws, sign_flip_p
-from asva_lightning.evaluation.results import Results, listed, markdown, some
+from asva_lightning.evaluation.results import Results, finite_or_nan, listed, markdown, some
 
-BASIC = ("frames", "fps", "size")
-"""Facts that are compared where a file has no protocol, as that of ``test``."""
+BASIC = ("frames", "fps", "size", "chance")
+"""Facts that are compared where neither file has a protocol, as those of ``test``."""
+
+_PARTLY = re.compile(r" \(\d+ of \d+ clips\)")
+"""How a name ends of which some clips are missing."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +84,52 @@ def table(first: Results, second: Results, names: tuple[str, str]) -> str:
             interval = p = "-"
         means = (f"{one.first:.3f}", f"{one.second:.3f}", f"{of.mean:+.3f}")
         rows.append((one.measure, *means, interval, p, str(of.count), str(of.left_out)))
+    return "\n".join([*markdown(rows), "", *_notes(first, second, names, differences)])
+
+
+def _notes(first: Results, second: Results, names: tuple[str, str], differences: Sequence[Difference]) -> Iterator[str]:
+    """What to know when reading the table, a line each."""
+    both = list(zip(names, (first, second)))
     videos = len({first.videos.get(key, key) for key in first.texts})
-    notes = [
+    yield (
         f"{names[1]} less {names[0]}, paired by clip; {some(len(first.texts), 'clip')} of {some(videos, 'video')}. "
         "Intervals: bootstrap over videos. p: random flips of the sign of a video's differences, two-sided."
-    ]
+    )
     if any(one.measure in first.sets for one in differences):
-        notes.append(
+        yield (
             "A distance between sets has no value per clip: its interval and p are those of a normal spread, taken "
             "from draws of the same videos in both (- where a file has no draws)."
         )
-    notes += [f"{name}: {line}" for name, of in zip(names, (first, second)) for line in of.about_legacy() if line]
+    chances = [
+        (name, value) for _, of in both for name, value in of.facts.items() if name.partition(" ")[0] == "chance"
+    ]
+    if chances:
+        told = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in chances)
+        yield f"What guessing gives: {', '.join(dict.fromkeys(told))}."
+    if not first.protocol and not second.protocol:
+        differ = "; ".join(_differing(first.facts, second.facts))
+        yield (
+            f"Neither file has a protocol, so of their facts only {', '.join(BASIC)} had to be equal. "
+            + (f"These differ: {differ}." if differ else "The others are equal too.")
+        )
+    for name, of in both:
+        yield from (f"{name}: {line}" for line in of.about_legacy() if line)
+        if partial := _left_out(of):
+            yield f"{name} is of a part only, and so is this table: {partial}."
     if first.versions != second.versions:
-        notes.append("Made with other versions: " + "; ".join(_differing(first.versions, second.versions)) + ".")
-    return "\n".join([*markdown(rows), "", *notes])
+        yield "Made with other versions: " + "; ".join(_differing(first.versions, second.versions)) + "."
+
+
+def _left_out(results: Results) -> str:
+    """What was not judged and why; nothing where all was."""
+    excluded = [f"{key} ({reason.rstrip('.')})" for key, reason in results.excluded.items()]
+    lists = ((excluded, "clip", "excluded"), (results.missing, "file", "missing"), (results.extra, "file", "too many"))
+    return "; ".join(f"{some(len(names), noun)} {what}: {listed(names)}" for names, noun, what in lists if names)
 
 
 def _difference(name: str, first: Results, second: Results) -> Difference:
-    pairs = {key: (first.values[name][key], second.values[name][key]) for key in first.values[name]}
+    values = [{key: finite_or_nan(value) for key, value in of.values[name].items()} for of in (first, second)]
+    pairs = {key: (values[0][key], values[1][key]) for key in values[0]}
     usable = {key: pair for key, pair in pairs.items() if not any(math.isnan(value) for value in pair)}
     videos = [first.videos.get(key, key) for key in pairs]
     differences = {key: after - before for key, (before, after) in pairs.items()}
@@ -116,10 +148,11 @@ def _difference_of_sets(name: str, first: Results, second: Results) -> Differenc
 
 
 def _other_clips(first: Results, second: Results) -> Iterator[str]:
-    for one, other, which in ((first, second, "first"), (second, first, "second")):
-        only = sorted(one.texts.keys() - other.texts.keys())
-        if only:
-            yield f"{some(len(only), 'clip')} only in the {which}: {listed(only)}"
+    for one, other, which, without in ((first, second, "first", "second"), (second, first, "second", "first")):
+        only = {key: _why_not(key, one, other, without) for key in sorted(one.texts.keys() - other.texts.keys())}
+        for reason in sorted(set(only.values())):
+            names = [key for key in only if only[key] == reason]
+            yield f"{some(len(names), 'clip')} only in the {which}{reason}: {listed(names)}"
     if not set(first.values) & set(second.values) and not set(first.sets) & set(second.sets):
         yield (
             f"no measure is in both: {', '.join([*first.values, *first.sets])} against "
@@ -127,11 +160,25 @@ def _other_clips(first: Results, second: Results) -> Iterator[str]:
         )
 
 
+def _why_not(key: str, one: Results, other: Results, without: str) -> str:
+    """Why a clip of the one is not among those of the other, where the other tells."""
+    if key in other.excluded:
+        return f", excluded from the {without} ({other.excluded[key].rstrip('.')})"
+    missing = {_PARTLY.sub("", name) for name in other.missing}
+    return f", missing in the {without}" if {key, one.videos.get(key, key)} & missing else ""
+
+
 def _other_protocol(first: Results, second: Results) -> Iterator[str]:
-    """Facts that differ; a measure that only one has is none."""
+    """Facts that differ, such as a hash of the true clips that only one knows; a measure that only one has is none."""
     one, other = (dict(results.protocol) for results in (first, second))
+    if bool(one) != bool(other):
+        yield (
+            f"the {'second' if one else 'first'} has no protocol, the other has one: whether they are of the same true "
+            "clips, sound and measures is not known"
+        )
+        return
     measures, other_measures = one.pop("measures", {}), other.pop("measures", {})
-    if not one or not other:
+    if not first.protocol:
         one, other = ({name: of.facts.get(name) for name in BASIC} for of in (first, second))
     yield from _differing(one, other)
     for name in measures.keys() & other_measures.keys():
@@ -146,5 +193,7 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str
 
 def _brief(value: Any) -> str:
     """A value for people; a hash is cut."""
+    if value is None:
+        return "not known"
     text = " ".join(f"{name}={part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
     return text[:12] if len(text) == 64 and " " not in text else text

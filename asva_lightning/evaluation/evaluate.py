@@ -27,6 +27,14 @@ from asva_lightning.worklist import Outcome, work
 
 logger = logging.getLogger(__name__)
 
+MADE = {"guidance": "guidance", "seed": "seed", "step": "step", "steps": "sampling steps", "weights": "weights"}
+"""What heads the table of what the JSON files beside the clips say, and what it is called there."""
+
+ALIKE = ("guidance", "step", "steps", "scheduler", "weights", "checkpoint")
+"""What all clips of one system have in common; they may well differ in their seeds."""
+
+DIFFERS = "differs between clips"
+
 LIBRARIES = ("torch", "torchmetrics", "numpy", "scipy", "av", "soxr", "opencv-python-headless", "transformers")
 
 
@@ -213,26 +221,37 @@ def _results(evaluation: Evaluation, protocol: Mapping[str, Any], outcome: Outco
         clip_facts={key: one["made"] for key, one in done.items() if one["made"]},
         versions=versions(),
     )
+    results.facts = _facts(evaluation, protocol, results)
+    return results
+
+
+def _facts(evaluation: Evaluation, protocol: Mapping[str, Any], results: Results) -> dict[str, str | float]:
+    """What heads the table. A mixture of clips that were made in several ways is no system, so there is a warning."""
+    judge = evaluation.judge
     weights = {name: about["weights"] for name, about in protocol["measures"].items() if about["weights"]}
-    results.facts = {
-        "clips": len(done),
+    told = {name for made in results.clip_facts.values() for name in made} | {"guidance", "seed"}
+    mixed = [MADE.get(name, name) for name in ALIKE if _common(results, name) == DIFFERS]
+    if mixed:
+        logger.warning(
+            "These clips are no one system: by the JSON files beside them they differ in %s (or some do not say).",
+            ", ".join(mixed),
+        )
+    facts: dict[str, str | float] = {
+        "clips": len(results.texts),
         "videos": len(set(results.videos.values())),
         "frames": judge.format.frames,
         "fps": judge.format.fps,
         "size": f"{judge.format.height}x{judge.format.width}",
         "sound": judge.sound,
-        "guidance": _common(results, "guidance"),
-        "seed": _common(results, "seed"),
+        **{title: _common(results, name) for name, title in MADE.items() if name in told},
         "bootstrap": f"{RESAMPLES} draws of videos (seed 0)",
         **evaluation.draws,
         "reference": evaluation.digest[:12],
         **{f"weights of {name}": digest[:12] for name, digest in weights.items()},
     }
-    if any("weights" in facts for facts in results.clip_facts.values()):
-        results.facts["weights"] = _common(results, "weights")
     if judge.legacy:
-        results.facts["legacy"] = "; ".join(f"{name}: {text}" for name, text in judge.legacy.items())
-    return results
+        facts["legacy"] = "; ".join(f"{name}: {text}" for name, text in judge.legacy.items())
+    return facts
 
 
 def _common(results: Results, name: str) -> str:
@@ -241,7 +260,7 @@ def _common(results: Results, name: str) -> str:
     if not known:
         return "not known"
     if len(known) > 1 or any(name not in results.clip_facts.get(key, {}) for key in results.texts):
-        return "differs between clips"
+        return DIFFERS
     (value,) = known.values()
     return " ".join(f"{part} {weight}" for part, weight in value.items()) if isinstance(value, dict) else str(value)
 
@@ -285,8 +304,8 @@ def set_score(
         seed: Seed of the draws.
 
     Returns:
-        The distance as ``mean``; nan, with a warning, where there are too few clips for one. The distances of the
-        draws; none where there is no interval.
+        The distance as ``mean``; nan, with a warning, where it is no finite number or there are too few clips for
+        one. The distances of the draws; none where there is no interval.
     """
     by_video: dict[str, list[str]] = {}
     for key in sets:
@@ -300,15 +319,24 @@ def set_score(
     if resamples < 2 or len(by_video) < 2:
         return Score(distance, math.nan, math.nan, len(sets)), []
     names, random = sorted(by_video), np.random.default_rng(seed)
-    distances = []
-    for _ in range(resamples):
-        drawn = [names[place] for place in random.integers(len(names), size=len(names))]
-        distances.append(_distance(measure, [sets[key] for video in drawn for key in by_video[video]]))
+    drawn = [[names[place] for place in random.integers(len(names), size=len(names))] for _ in range(resamples)]
+    try:
+        distances = [_distance(measure, [sets[key] for video in draw for key in by_video[video]]) for draw in drawn]
+    except ConfigurationError as error:
+        logger.warning("%s has no interval, as it cannot judge every draw of %d videos: %s", name, len(names), error)
+        return Score(distance, math.nan, math.nan, len(sets)), []
     reach = 1.96 * float(np.std(distances, ddof=1))
-    kept = distances if math.isfinite(reach) else []
-    return Score(distance, distance - reach, distance + reach, len(sets)), kept
+    return Score(distance, distance - reach, distance + reach, len(sets)), distances
 
 
 def _distance(measure: SetMeasure, sets: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """A distance.
+
+    Raises:
+        ConfigurationError: If it is no finite number, or the measure cannot take so many.
+    """
     generated, reference = zip(*sets)
-    return measure.distance(torch.cat(generated), torch.cat(reference))
+    distance = measure.distance(torch.cat(generated), torch.cat(reference))
+    if not math.isfinite(distance):
+        raise ConfigurationError(f"The distance is {distance}, no finite number.")
+    return distance

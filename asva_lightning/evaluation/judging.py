@@ -1,7 +1,6 @@
 """Judging one generated clip: reading it strictly, reading its truth, and asking every measure."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from asva_lightning.diffusion.finite import NOT_FINITE
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.evaluation.measures import PanelDescription
 from asva_lightning.evaluation.pairing import Pairing
+from asva_lightning.evaluation.results import finite_or_nan
 from asva_lightning.files import replace
 from asva_lightning.media import Clip, ClipFormat, MediaInfo, is_silent, probe, read_clip, read_frames
 from asva_lightning.metrics.clip import EvaluatedClip
@@ -93,7 +93,7 @@ class PairJudge:
         panel = self.panel.build()
         judged = {name: measure.measure(clip, self.format) for name, measure in panel.of_clips.items()}
         # The PSNR of equal frames is infinite, which has no mean: left out and counted, as what does not apply.
-        values = {name: value if math.isfinite(value) else math.nan for name, value in judged.items()}
+        values = {name: finite_or_nan(value) for name, value in judged.items()}
         if self.features is not None:
             features = {
                 f"{name} {of}": measure.features(frames, self.format).contiguous()
@@ -154,7 +154,8 @@ def check_generated(path: str, format: ClipFormat, needs_sound: bool = True) -> 
     elif times < 1 or (info.height, info.width) != (times * format.height, times * format.width):
         reason = (
             f"is {info.width} x {info.height} pixels, not {format.width} x {format.height} or a whole multiple. Set "
-            "--format.width and --format.height"
+            "--format.width and --format.height to what the model makes; the JSON files beside clips of this package "
+            "tell, as small pictures are enlarged"
         )
     elif needs_sound and not info.has_sound:
         reason = "has no sound. Write the sound into the file, or judge the true sound with --sound reference"

@@ -1,6 +1,7 @@
 """Which generated file belongs to which true clip: by whole names, never by order or by their beginning."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from asva_lightning.errors import ConfigurationError, MediaError
 from asva_lightning.evaluation.references import Reference
 from asva_lightning.evaluation.results import listed, some
+from asva_lightning.files import media_files
 
 CLIP_NAME = re.compile(r"(?P<name>.+)_clip-(?P<number>\d+)")
 """How the original calls its files: the number counts from 0."""
@@ -118,7 +120,7 @@ def spread(latest: float, count: int) -> list[float]:
 
 
 def pair(generated: str, references: Sequence[Reference], clips_per_reference: int = 3) -> Pairings:
-    """Match the mp4 files of a folder with true clips.
+    """Match the mp4 files of a folder with true clips; links to folders are followed.
 
     A file in a subfolder that is called as a class is looked for in this class; any other among all.
 
@@ -135,9 +137,9 @@ def pair(generated: str, references: Sequence[Reference], clips_per_reference: i
             are for the same.
     """
     folder = Path(generated)
-    files = sorted(path for path in folder.rglob("*.mp4") if not path.name.startswith("."))
+    files = [path for path in media_files(folder, {".mp4"}) if not path.name.startswith(".")]
     if not files:
-        met = "holds no mp4 file" if folder.is_dir() else "does not exist"
+        met = "is a file" if folder.is_file() else "holds no mp4 file" if folder.is_dir() else "does not exist"
         raise ConfigurationError(f"--generated {generated} {met}. Give the folder of the generated clips.")
     index = _Index(references)
     pairs, extra = [], []
@@ -156,25 +158,28 @@ def pair(generated: str, references: Sequence[Reference], clips_per_reference: i
 
 
 class _Index:
-    """True clips by name."""
+    """True clips by name, however an accent is written in it: file systems differ in that."""
 
     def __init__(self, references: Sequence[Reference]) -> None:
-        self.by_key = {reference.key: reference for reference in references}
-        self.classes = {reference.key.rpartition("/")[0] for reference in references}
+        self.by_key: dict[str, list[Reference]] = {}
         self.by_dashes: dict[str, list[Reference]] = {}
         self.by_name: dict[str, list[Reference]] = {}
         for reference in references:
-            self.by_dashes.setdefault(reference.key.replace("/", "-"), []).append(reference)
-            self.by_name.setdefault(reference.name, []).append(reference)
+            key = _composed(reference.key)
+            self.by_key.setdefault(key, []).append(reference)
+            self.by_dashes.setdefault(key.replace("/", "-"), []).append(reference)
+            self.by_name.setdefault(_composed(reference.name), []).append(reference)
+        self.classes = {key.rpartition("/")[0] for key in self.by_key}
 
     def find(self, path: Path, folder: Path) -> Pairing | None:
         """The true clip that a generated file below ``folder`` is called after; ``None`` if there is none."""
-        stem, parent = path.stem.replace(".", "_"), path.relative_to(folder).parent.name.replace(".", "_")
-        whole = self._of_name(stem, parent, path)
+        parent = path.relative_to(folder).parent
+        stem, category = (_composed(name.replace(".", "_")) for name in (path.stem, parent.name))
+        whole = self._of_name(stem, category, path)
         if whole is not None:
             return Pairing(str(path), whole)
         clip = CLIP_NAME.fullmatch(stem)
-        reference = self._of_name(clip["name"], parent, path) if clip else None
+        reference = self._of_name(clip["name"], category, path) if clip else None
         if clip and reference is not None:
             return Pairing(str(path), reference, number=int(clip["number"]))
         own = OWN_NAME.fullmatch(stem)
@@ -185,7 +190,7 @@ class _Index:
 
     def _of_name(self, name: str, category: str, path: Path) -> Reference | None:
         if f"{category}/{name}" in self.by_key:
-            return self.by_key[f"{category}/{name}"]
+            return self._only(self.by_key[f"{category}/{name}"], path)
         if category and category in self.classes:
             return None
         return self._only(self.by_name.get(name, []), path)
@@ -198,6 +203,11 @@ class _Index:
                 "the generated files into one folder a class, called <name>.mp4 or <name>_clip-NN.mp4."
             )
         return found[0] if found else None
+
+
+def _composed(name: str) -> str:
+    """The name with each accent and its letter as one character (NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _check_unique(pairs: Sequence[Pairing]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.bootstrap import Interval, Score, bootstrap_interval
+from asva_lightning.evaluation.results_file import check_content
 from asva_lightning.files import write_text
 
 __all__ = ["Interval", "Results", "Score", "bootstrap_interval"]
@@ -22,7 +23,8 @@ class Results:
     """The values of some clips by some measures.
 
     Args:
-        values: Measure to clip to value; nan where a measure does not apply to the clip.
+        values: Measure to clip to value; nan where a measure does not apply to the clip. An infinite one has no mean,
+            and is left out and counted as nan is.
         texts: Clip to class text.
         facts: What the numbers depend on (frames, fps, size, guidance, hash of judging weights).
         videos: Clip to the video that it is cut from; clips of one are resampled together. A clip that is not named is
@@ -104,20 +106,13 @@ class Results:
             path: Where to.
         """
         scores = {
-            measure: {"all": _known(self.overall(measure))}
-            | {"classes": {text: _known(self.of_class(measure, text)) for text in self.classes}}
+            measure: {"all": vars(self.overall(measure))}
+            | {"classes": {text: vars(self.of_class(measure, text)) for text in self.classes}}
             for measure in self.values
         }
-        content = asdict(self) | {
-            "scores": scores,
-            "values": {measure: _without_nan(by_key) for measure, by_key in self.values.items()},
-            "sets": {
-                measure: {name: _known(score) for name, score in of_sets.items()}
-                for measure, of_sets in self.sets.items()
-            },
-        }
+        content = asdict(self) | {"scores": scores}
         order = ("facts", "protocol", "versions", "scores", "sets", "excluded", "missing", "extra")
-        content = {name: content[name] for name in order} | content
+        content = plain({name: content[name] for name in order} | content)
         write_text(Path(path), json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
     @classmethod
@@ -131,30 +126,36 @@ class Results:
             The results.
 
         Raises:
-            ConfigurationError: If the file is missing or holds something else.
+            ConfigurationError: If the file is missing, damaged, or holds something else.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
+            check_content(content)
             values = {
-                measure: {key: math.nan if value is None else float(value) for key, value in by_key.items()}
+                measure: {key: _or_nan(value) for key, value in by_key.items()}
                 for measure, by_key in content["values"].items()
             }
             sets = {
-                measure: {name: Score(**_with_nan(score)) for name, score in of_sets.items()}
+                measure: {
+                    name: Score(**{part: _or_nan(value) for part, value in score.items()})
+                    for name, score in of_sets.items()
+                }
                 for measure, of_sets in content.get("sets", {}).items()
             }
+            draws = {name: [*map(_or_nan, drawn)] for name, drawn in content.get("set_draws", {}).items()}
             rest = {name: content[name] for name in _PLAIN if name in content}
-            return cls(values, content["texts"], content["facts"], sets=sets, **rest)
+            return cls(values, content["texts"], content["facts"], sets=sets, set_draws=draws, **rest)
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}. Give a results.json.") from error
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ConfigurationError(
-                f"{path} holds no results ({type(error).__name__}: {error}). Give a file that `evaluate` or `test` "
-                "wrote."
+                f"{path} holds no results, or is damaged ({error}). Give a file that `evaluate` or `test` wrote, or "
+                "evaluate again."
             ) from error
 
     def _score(self, values: Mapping[str, float]) -> Score:
-        return Score.of(list(values.values()), videos=[self.videos.get(key, key) for key in values])
+        numbers = [finite_or_nan(value) for value in values.values()]
+        return Score.of(numbers, videos=[self.videos.get(key, key) for key in values])
 
     def _of(self, measure: str) -> dict[str, float]:
         if measure not in self.values:
@@ -174,7 +175,7 @@ class Results:
         return lines
 
 
-_PLAIN = ("set_draws", "videos", "excluded", "missing", "extra", "protocol", "clip_facts", "versions")
+_PLAIN = ("videos", "excluded", "missing", "extra", "protocol", "clip_facts", "versions")
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> Iterable[str]:
@@ -201,14 +202,19 @@ def _row(measure: str, text: str, score: Score) -> tuple[str, ...]:
     return measure, text, f"{score.mean:.3f}", interval, str(score.count), str(score.left_out)
 
 
-def _known(score: Score) -> dict[str, float | None]:
-    return _without_nan(vars(score))
+def finite_or_nan(value: float) -> float:
+    """The value; nan, which is left out and counted, where it is infinite: with it no mean would be finite."""
+    return value if math.isfinite(value) else math.nan
 
 
-def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON has no nan; null stands for it."""
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
+def plain(value: Any) -> Any:
+    """What JSON can hold of a value: it has no nan and no infinity; null stands for both."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _with_nan(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: math.nan if value is None else value for name, value in values.items()}
+def _or_nan(value: Any) -> Any:
+    return math.nan if value is None else value

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.evaluation.results import Results
+from asva_lightning.evaluation.results import Results, finite_or_nan
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
 
@@ -47,7 +47,7 @@ def score(
         facts: What else the numbers depend on, such as the guidance scale or the hash of judging weights.
 
     Returns:
-        One value per clip and measure.
+        One value per clip and measure; nan for one that is infinite.
 
     Raises:
         ConfigurationError: If two clips have the same key, a clip's frames or sound do not fit the format, its frames
@@ -61,7 +61,7 @@ def score(
             raise ConfigurationError(f"Two clips are called {clip.key!r}. Give every clip a key of its own.")
         texts[clip.key] = clip.text
         for name, measure in measures.items():
-            values[name][clip.key] = measure.measure(clip, format)
+            values[name][clip.key] = finite_or_nan(measure.measure(clip, format))
     size = f"{format.height}x{format.width}"
     return Results(values, texts, {"frames": format.frames, "fps": format.fps, "size": size, **(facts or {})})
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from asva_lightning.evaluation.bootstrap import Score
-from asva_lightning.evaluation.results import markdown, some
+from asva_lightning.evaluation.results import finite_or_nan, markdown, plain, some
 from asva_lightning.files import write_text
 from asva_lightning.pages.panels import Panel, Point, panels_svg
 
@@ -92,7 +92,7 @@ class ShiftReport:
         x = np.array([0.0, *near])
         slopes, videos = [], []
         for clip in self._of(text):
-            curve = [[clip["values"][measure][RIGHT]]]
+            curve = [_values(clip, measure, (RIGHT,))]
             curve += [_values(clip, measure, (f"{shift:+g}", f"{-shift:+g}")) for shift in near]
             if all(curve):
                 y = np.array([np.mean(values) for values in curve])
@@ -108,7 +108,7 @@ class ShiftReport:
         sign = -1 if self.higher_is_better.get(measure, True) is False else 1
         right, wrong, wins, videos = [], [], [], []
         for clip in self._of(text):
-            true = sign * clip["values"][measure][RIGHT]
+            true = sign * finite_or_nan(clip["values"][measure][RIGHT])
             others = [sign * value for value in _values(clip, measure, keys) if not math.isnan(value)]
             if math.isnan(true) or not others:
                 continue
@@ -175,7 +175,7 @@ class ShiftReport:
             "protocol": self.protocol, "scores": of_all, "classes": of_classes, "excluded": self.excluded,
             "clips": self.clips,
         }  # fmt: skip
-        text = json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(plain(content), indent=1, allow_nan=False, ensure_ascii=False)
         write_text(output, text + "\n")
         write_text(output.with_suffix(".md"), self.text() + "\n")
         write_text(output.with_suffix(".svg"), self.svg())
@@ -233,7 +233,8 @@ class ShiftReport:
 
 
 def _values(clip: Clip, measure: str, keys: Sequence[str]) -> list[float]:
-    return [clip["values"][measure][key] for key in keys if key in clip["values"][measure]]
+    """A clip's values under the conditions that it has; nan where one is no finite number."""
+    return [finite_or_nan(clip["values"][measure][key]) for key in keys if key in clip["values"][measure]]
 
 
 def _win(right: float, wrong: float) -> float:
@@ -247,12 +248,3 @@ def _area(right: Sequence[float], wrong: Sequence[float]) -> float:
     order = np.sort(np.asarray(wrong))
     below, not_above = (np.searchsorted(order, right, side) for side in ("left", "right"))
     return float((below + not_above).mean() / 2 / len(wrong))
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no nan; null stands for it."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

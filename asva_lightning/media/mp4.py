@@ -1,6 +1,7 @@
 """An mp4 under way: pictures at given times and sound go in, and the file appears when it is whole."""
 
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -61,7 +62,7 @@ class Mp4:
                 self._audio.codec_context.open()  # only then it is known how many samples go into a packet
                 self._block = self._audio.codec_context.frame_size or SOUND_BLOCK
         except (av.FFmpegError, OSError) as error:
-            self._partial.unlink(missing_ok=True)
+            self._discard()
             raise self._failed(error) from error
         self._resample = None if sound is None else soxr.ResampleStream(sound.given_rate, sound.rate, 1, "float32")
 
@@ -81,7 +82,7 @@ class Mp4:
             if kind is None:
                 raise self._failed(problem) from problem
         finally:
-            self._partial.unlink(missing_ok=True)
+            self._discard()
 
     def add_picture(self, picture: Tensor, time: int, duration: int) -> None:
         """Append a picture.
@@ -143,6 +144,11 @@ class Mp4:
             self.add_sound(np.zeros(0, np.float32), last=True)
             self._write_sound(float("inf"), last=True)
             self._container.mux(self._audio.encode(None))
+
+    def _discard(self) -> None:
+        """Leave no part of a file; where the folder is none, this fails too, and must not hide the first reason."""
+        with suppress(OSError):
+            self._partial.unlink()
 
     def _failed(self, error: av.FFmpegError | OSError) -> MediaError:
         return MediaError(self.path, f"cannot be written: {error.strerror or error}.")

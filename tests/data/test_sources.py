@@ -70,6 +70,12 @@ def test_plain_folders_are_split_by_name_for_good(tmp_path):
     assert set(splits(source(tmp_path, test_share=0.0).items()).values()) == {"train"}
 
 
+def test_folders_that_are_links_are_followed(tmp_path):
+    touch(tmp_path, "disk/rain/1.mp4", "clips/sea/2.MP4")
+    (tmp_path / "clips" / "rain").symlink_to(tmp_path / "disk" / "rain")
+    assert [item.key for item in source(tmp_path / "clips").items()] == ["rain/1", "sea/2"]
+
+
 def test_a_flat_folder_is_one_class_of_its_name(tmp_path, monkeypatch):
     touch(tmp_path / "hitting_with_a_stick", "one.mp4")
     for path in (tmp_path / "hitting_with_a_stick", "."):

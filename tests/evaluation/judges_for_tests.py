@@ -1,5 +1,7 @@
 """Measures that tests name by class_path."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -55,6 +57,18 @@ class Broken:
 
     def distance(self, generated: Tensor, reference: Tensor) -> float:
         return 0.0
+
+
+class Endless:
+    """Finds every set infinitely far from every other."""
+
+    higher_is_better = False
+
+    def features(self, pixels: Tensor, format: ClipFormat) -> Tensor:
+        return torch.zeros(1, 2)
+
+    def distance(self, generated: Tensor, reference: Tensor) -> float:
+        return math.inf
 
 
 class Choosy:

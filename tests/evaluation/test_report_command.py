@@ -98,11 +98,84 @@ def test_another_protocol_is_refused(tmp_path, capsys):
     assert "Evaluate both on the same clips with the same settings" in error
 
 
-def test_results_of_a_test_are_compared_by_their_facts(tmp_path, capsys):
+def test_results_without_a_protocol_are_compared_by_their_facts(tmp_path, capsys):
     first, second = (results(protocol={}, facts={"fps": fps, "guidance": fps}) for fps in (6.0, 8.0))
     error = refusal(tmp_path, capsys, first, second)
     assert "fps 6.0 against 8.0" in error
     assert "guidance" not in error  # two systems may well differ in that
+    text = report(tmp_path, capsys, first, results(protocol={}, facts={"fps": 6.0, "guidance": 8.0}))
+    assert "Neither file has a protocol, so of their facts only frames, fps, size, chance had to be equal." in text
+    assert "These differ: guidance 6.0 against 8.0." in text
+    assert "Neither file" not in report(tmp_path, capsys, results(), results())
+
+
+def test_a_protocol_against_none_is_refused(tmp_path, capsys):
+    without = results(protocol={}, facts={"frames": 12})
+    assert "the second has no protocol" in refusal(tmp_path, capsys, results(facts={"frames": 12}), without)
+    assert "the first has no protocol" in refusal(tmp_path, capsys, without, results(facts={"frames": 12}))
+
+
+def test_what_only_one_protocol_knows_is_refused(tmp_path, capsys):
+    """Such as a hash of the true clips, which older versions did not write."""
+    older = results()
+    older.protocol = {name: value for name, value in older.protocol.items() if name != "reference"}
+    assert "reference not known against aaaaaaaaaaaa" in refusal(tmp_path, capsys, older, results())
+
+
+def test_chance_stands_beside_the_table_and_another_one_is_refused(tmp_path, capsys):
+    first, second = (results(protocol={}, facts={"chance": chance, "chance offset": 1 / 3}) for chance in (0.35, 0.2))
+    assert "\nWhat guessing gives: chance 0.35, chance offset 0.3333.\n" in report(tmp_path, capsys, first, first)
+    assert "chance 0.35 against 0.2" in refusal(tmp_path, capsys, first, second)
+
+
+def without(*keys, **changes):
+    """Results that lack some clips."""
+    made = results(**changes)
+    made.values = {name: {key: of[key] for key in of if key not in keys} for name, of in made.values.items()}
+    made.texts = {key: text for key, text in made.texts.items() if key not in keys}
+    return made
+
+
+def test_a_clip_that_one_has_left_out_is_told_with_the_reason(tmp_path, capsys):
+    lost = {"dog/0_clip-00": "it holds NaN."}
+    error = refusal(tmp_path, capsys, without(*lost, excluded=lost), results())
+    assert "1 clip only in the second, excluded from the first (it holds NaN): dog/0_clip-00\n" in error
+    error = refusal(tmp_path, capsys, results(), without("dog/1_clip-01", missing=["dog/1_clip-01"]))
+    assert "1 clip only in the first, missing in the second: dog/1_clip-01\n" in error
+    # Files that are named by their start: the name of the video is listed, with a count.
+    error = refusal(tmp_path, capsys, results(), without("dog/1_clip-01", missing=["dog/1 (1 of 2 clips)"]))
+    assert "missing in the second: dog/1_clip-01\n" in error
+
+
+def test_a_part_against_the_same_part_is_told(tmp_path, capsys):
+    part = without(
+        "dog/0_clip-00", "dog/0_clip-01", excluded={"dog/0_clip-00": "it holds NaN."}, missing=["dog/0_clip-01"]
+    )
+    text = report(tmp_path, capsys, part, part)
+    for name in "ab":
+        line = f"{name} is of a part only, and so is this table: 1 clip excluded: dog/0_clip-00 (it holds NaN); 1 file "
+        assert line + "missing: dog/0_clip-01." in text
+    assert "a part only" not in report(tmp_path, capsys, results(), results())
+
+
+def test_the_table_does_not_replace_what_is_compared(tmp_path, capsys):
+    results().write(tmp_path / "a.json")
+    results().write(tmp_path / "b.json")
+    before = (tmp_path / "b.json").read_bytes()
+    (tmp_path / "link.json").symlink_to("b.json")
+    for output in ("b.json", "link.json"):
+        with pytest.raises(SystemExit):
+            report(tmp_path, capsys, results(), results(), f"--output={tmp_path / output}")
+        assert "is one of the two results" in capsys.readouterr().err
+    assert (tmp_path / "b.json").read_bytes() == before
+
+
+def test_infinite_values_are_left_out_of_a_comparison():
+    first, second = results(), results()
+    first.values["psnr"]["dog/0_clip-00"] = math.inf
+    difference = next(one for one in compare(first, second) if one.measure == "psnr")
+    assert (difference.difference.count, difference.difference.left_out) == (11, 1)
+    assert math.isfinite(difference.first)
 
 
 def test_no_measure_in_common(tmp_path, capsys):

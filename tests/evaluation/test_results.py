@@ -82,3 +82,55 @@ def test_file_holds_everything_and_is_read_back(results, tmp_path):
 def test_unknown_measure(results):
     with pytest.raises(ConfigurationError, match="No measure is called 'fvd'; these were scored: f1, correlation"):
         results.overall("fvd")
+
+
+def test_what_is_infinite_is_left_out_counted_and_written_as_null(tmp_path):
+    results = Results(
+        values={"m": {"a": math.inf, "b": 1.0, "c": -math.inf}},
+        texts=dict.fromkeys("abc", "x"),
+        facts={"chance": math.inf},
+        sets={"d": {"all": Score(math.inf, math.nan, math.inf, 2)}},
+        set_draws={"d": [1.0, math.inf]},
+    )
+    assert (results.overall("m").mean, results.overall("m").count, results.overall("m").left_out) == (1.0, 1, 2)
+    results.write(tmp_path / "r.json")
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert content["values"]["m"] == {"a": None, "b": 1.0, "c": None}
+    assert content["scores"]["m"]["all"]["left_out"] == 2
+    assert content["sets"]["d"]["all"]["mean"] is None
+    again = Results.read(tmp_path / "r.json")
+    assert again.overall("m") == results.overall("m")
+    assert math.isnan(again.sets["d"]["all"].high)
+    assert math.isnan(again.set_draws["d"][1])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["values"]["f1"].pop("b"), "clip 'b' is not in `values` of f1"),
+        (lambda content: content["texts"].pop("b"), "clip 'b' is not in `texts`"),
+        (lambda content: content.pop("texts"), "`texts` is missing"),
+        (lambda content: content.update(facts=None), "`facts` is not an object"),
+        (lambda content: content.update(versions=None), "`versions` is not an object"),
+        (lambda content: content.update(videos=None), "`videos` is not an object"),
+        (lambda content: content.update(protocol=[]), "`protocol` is not an object"),
+        (lambda content: content.update(protocol={"measures": {"f1": "f1"}}), "`protocol` is not an object"),
+        (lambda content: content.update(set_draws=None), "`set_draws` is not an object"),
+        (lambda content: content.update(sets={"d": {"class x": {"mean": 1.0}}}), "`sets` has no score of all clips"),
+        (lambda content: content.update(sets={"d": {"all": {"mean": 1.0}}}), "low"),
+        (lambda content: content["values"]["f1"].update(a="0.5"), "`values` is not an object of measures"),
+        (lambda content: content.update(excluded=["a"]), "`excluded` is not an object"),
+        (lambda content: content.update(missing={}), "`missing` is not a list"),
+    ],
+)
+def test_a_damaged_file_is_told_with_what_is_wrong(change, message, results, tmp_path):
+    path = tmp_path / "results.json"
+    results.write(path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        ConfigurationError, match=rf"results\.json holds no results, or is damaged \(.*{message}"
+    ) as refusal:
+        Results.read(path)
+    assert "evaluate again" in str(refusal.value)

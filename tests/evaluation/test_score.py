@@ -78,3 +78,15 @@ def test_what_would_be_a_quiet_number_is_refused():
     unheard = replace(whole, waveform=torch.full_like(whole.waveform, torch.nan))
     with pytest.raises(ConfigurationError, match="The sound of clip 'a' holds values that are no finite numbers"):
         score([unheard], {"f1": OnsetF1()}, FORMAT)
+
+
+def test_an_infinite_value_is_left_out():
+    class Endless:
+        higher_is_better = True
+
+        def measure(self, clip: EvaluatedClip, format: ClipFormat) -> float:
+            return math.inf
+
+    results = score([clip("a")], {"endless": Endless()}, FORMAT)
+    assert math.isnan(results.values["endless"]["a"])
+    assert results.overall("endless").left_out == 1

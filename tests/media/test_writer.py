@@ -1,5 +1,7 @@
 """Writing an mp4 piece by piece."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -91,3 +93,26 @@ def test_wrong_content_is_told_and_leaves_nothing(tmp_path):
     ):
         writer.write(frames)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("rate", [None, RATE])
+def test_a_folder_that_is_a_file_is_told(rate, tmp_path):
+    (tmp_path / "file").touch()
+    frames, sound = torch.zeros(3, 5, 16, 16, dtype=torch.uint8), None if rate is None else torch.zeros(RATE)
+    with pytest.raises(MediaError, match=r"file/clip\.mp4: cannot be written: Not a directory"):
+        write_clip(tmp_path / "file" / "clip.mp4", frames, 5, sound, RATE)
+
+
+def test_a_folder_that_vanishes_does_not_hide_why_the_block_failed(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def fail() -> None:
+        with ClipWriter(folder / "clip.mp4", 5, 16, 16, None) as writer:
+            writer.write(torch.zeros(3, 2, 16, 16, dtype=torch.uint8))
+            shutil.rmtree(folder)
+            folder.touch()
+            raise RuntimeError("the reason")
+
+    with pytest.raises(RuntimeError, match="the reason"):
+        fail()
