@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from asva_lightning import __version__
-from asva_lightning.errors import AsvaError
+from asva_lightning.errors import AsvaError, refusal_behind
 
 EXPERIMENT_COMMANDS = {
     "fit": "train, or continue the run that this configuration has",
@@ -70,6 +70,12 @@ def main(args: list[str] | None = None) -> None:
         _dispatch(words)
     except AsvaError as error:
         sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(1) from error
+    except ValueError as error:
+        refusal = refusal_behind(error)  # a parser makes one of its own out of what a setting's class refuses
+        if refusal is None:
+            raise
+        sys.stderr.write(f"error: {refusal}\n")
         raise SystemExit(1) from error
     except OSError as error:
         if error.filename is None:  # of no file, such as a broken connection: where it arose tells more

@@ -87,3 +87,10 @@ def test_an_error_of_the_system_that_names_no_file_stays_whole(monkeypatch):
     monkeypatch.setattr(cli, "_dispatch", fail)
     with pytest.raises(ConnectionResetError):
         main(["shards", "info", "clips"])
+
+
+def test_what_a_class_refuses_is_told_without_the_parsers_account(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["follow", "swap", "--shards", "shards", "--pairs", "pairs", "--format.frames=0"])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "error: The clip format needs frames > 0, not 0. Set format.frames.\n"

@@ -74,8 +74,22 @@ def _read(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        line = _line_of_first_fault(path.read_bytes())
+        raise ShardsError(
+            f"{path} is no UTF-8 table: {error.reason} in line {line}. Save it as CSV with UTF-8."
+        ) from error
+    except csv.Error as error:
         raise ShardsError(f"{path} is no UTF-8 table: {error}. Save it as CSV with UTF-8.") from error
+
+
+def _line_of_first_fault(content: bytes) -> int:
+    """The line of the first byte that is no UTF-8; what was met while reading counts from a block's beginning."""
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return content[: error.start].count(b"\n") + 1
+    return 1
 
 
 def _parquet(path: Path) -> list[Mapping[str, Any]]:

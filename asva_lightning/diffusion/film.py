@@ -37,7 +37,7 @@ class SoundFile:
 
     Raises:
         MediaError: If the file has no sound, or none after ``start``.
-        ConfigurationError: If the length is not positive.
+        ConfigurationError: If the length is not positive, or the start negative.
     """
 
     path: str | Path
@@ -45,6 +45,8 @@ class SoundFile:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.start < math.inf:
+            raise ConfigurationError(f"--start must be 0 or more, not {self.start}.")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigurationError(f"--seconds must be positive, not {self.seconds}.")
 
@@ -134,8 +136,9 @@ def film(
         shown = restore(placed.pixels[:, None], placed) if options.source_size else placed.pixels[:, None]
         main = open_files.enter_context(_writer(output, clip.fps, shown))
         if options.explain:
-            explained = output.with_name(f"{output.stem}-explained.mp4")
-            beside = open_files.enter_context(_writer(explained, clip.fps, torch.cat([placed.pixels[:, None]] * 2, -1)))
+            beside = open_files.enter_context(
+                _writer(explained_file(output), clip.fps, torch.cat([placed.pixels[:, None]] * 2, -1))
+            )
         for stretch, full in _with_scale(stretches):
             waveform = sound.read(stretch.first / clip.fps, stretch.pixels.shape[1] / clip.fps, SOUND_RATE)
             main.write(restore(stretch.pixels, placed) if options.source_size else stretch.pixels, waveform)
@@ -145,6 +148,11 @@ def film(
             if watch:
                 watch(stretch.pixels, waveform)
     return frames
+
+
+def explained_file(film: Path) -> Path:
+    """The film of where the sound acts, beside another one."""
+    return film.with_name(f"{film.stem}-explained.mp4")
 
 
 def _writer(path: Path, fps: float, pixels: Tensor) -> ClipWriter:

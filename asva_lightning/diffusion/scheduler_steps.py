@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asva_lightning.errors import ConfigurationError
+
 
 class SchedulerSteps:
     """The steps of one walk from noise to latents.
@@ -51,3 +53,31 @@ class SchedulerSteps:
         """The latents after a step."""
         stepped: Tensor = self._scheduler.step(prediction, timestep, latents, **self._draws).prev_sample
         return stepped
+
+
+def check_steps(scheduler: Any, steps: int) -> None:
+    """Find out before anything costs time whether a scheduler can walk in so many steps.
+
+    Args:
+        scheduler: Any scheduler of diffusers; it is left as it is.
+        steps: Number of steps.
+
+    Raises:
+        ConfigurationError: If it cannot.
+    """
+    if steps < 1:
+        raise ConfigurationError(f"Sampling needs at least one step, not {steps}.")
+    levels = int(scheduler.config.num_train_timesteps)
+    if steps > levels:  # some then raise, others step on the spot
+        raise ConfigurationError(f"Sampling takes at most {levels} steps, one for each level of noise, not {steps}.")
+    latents = torch.zeros(1, 1, 1, 1, 1)
+    try:
+        with torch.random.fork_rng(devices=[]):  # some draw noise, and it is not theirs
+            walk = SchedulerSteps(type(scheduler).from_config(scheduler.config), steps, latents.device)
+            walk.step(walk.scale(latents, walk.timesteps[0]), walk.timesteps[0], latents)
+    except (ValueError, LookupError, NotImplementedError) as error:
+        reason = str(error).rstrip(".")
+        raise ConfigurationError(
+            f"{type(scheduler).__name__} cannot sample in {steps} steps: {reason}. Set --steps to another number, or "
+            "--scheduler to another one."
+        ) from error

@@ -71,7 +71,8 @@ class LatentCodec(Placed, ABC):
             Latents ``(b, c, f, h / factor, w / factor)``.
         """
         if deviation is not None and generators is not None:
-            noise = [torch.randn(mean.shape[1:], generator=generator, device=mean.device) for generator in generators]
+            shape, kind = mean.shape[1:], torch.float32  # in training with bf16-true or 16-true, not the default
+            noise = [torch.randn(shape, generator=one, device=mean.device, dtype=kind) for one in generators]
             mean = mean + deviation * torch.stack(noise)
         return mean.transpose(1, 2)
 

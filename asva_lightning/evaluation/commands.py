@@ -14,6 +14,12 @@ logger = logging.getLogger(__name__)
 METHOD = ClipFormat()
 """What clips are if nothing is said: those of the method at full size."""
 
+CLIPS_PER_REFERENCE = 3
+"""The original cuts so many clips of each true one."""
+
+SET_RESAMPLES = 20
+"""Draws of the bootstrap of a distance between sets."""
+
 
 def evaluate_clips(
     reference: str,
@@ -23,11 +29,11 @@ def evaluate_clips(
     format: ClipFormat = METHOD,
     output: str = "results.json",
     split: str = "test",
-    clips_per_reference: int = 3,
+    clips_per_reference: int = CLIPS_PER_REFERENCE,
     sound: Literal["generated", "reference", "scrambled"] = "generated",
     allow_partial: bool = False,
     workers: int = 2,
-    set_resamples: int = 20,
+    set_resamples: int = SET_RESAMPLES,
     shift_test: bool = False,
 ) -> int:
     """Score the clips of any system against true ones, or test the measures themselves.
@@ -46,7 +52,8 @@ def evaluate_clips(
             original read it, for numbers beside published ones.
         allow_partial: Go on although files are missing or belong to no true clip; the report then says so.
         workers: Processes. The journal lets an interrupted start be continued by the same words.
-        set_resamples: Draws of the bootstrap of a distance between sets; each takes the distance anew.
+        set_resamples: Draws of the bootstrap of a distance between sets; each takes the distance anew. With 0 or 1
+            there is no interval.
         shift_test: Do the measures of synchrony tell true sound from shifted? Needs no generated clips.
 
     Returns:
@@ -59,14 +66,16 @@ def evaluate_clips(
     target = _json_file(output)
     if clips_per_reference < 1:
         raise ConfigurationError(f"--clips_per_reference must be 1 or more, not {clips_per_reference}.")
+    if set_resamples < 0:
+        raise ConfigurationError(f"--set_resamples must be 0 or more, not {set_resamples}; below 2 draw no interval.")
+    if shift_test:
+        _check_shift_test(generated, sound, allow_partial, clips_per_reference, set_resamples)
     panel = PanelDescription.of(measures, judges)
     panel.build()
     references = open_references(reference, split)
     if shift_test:
         from asva_lightning.evaluation.shift_test import ShiftJudge, run_shift_test
 
-        if generated is not None:
-            raise ConfigurationError("--shift_test judges true clips; leave --generated out.")
         check_measures(panel.build().of_sound, format, text=references[0].text)
         return run_shift_test(references, ShiftJudge(format, panel), target, workers)
     return _evaluate(
@@ -82,10 +91,18 @@ def compare_results(first: str, second: str, output: str | None = None) -> None:
         first: A results.json.
         second: Another of the same clips and protocol.
         output: Markdown file for the table, which is printed in any case.
+
+    Raises:
+        ConfigurationError: If they cannot be compared, or the output is one of them.
     """
     from asva_lightning.evaluation.compare import table
     from asva_lightning.evaluation.results import Results
 
+    if output is not None and Path(output).resolve() in {Path(first).resolve(), Path(second).resolve()}:
+        raise ConfigurationError(
+            f"--output {output} is one of the two results, which the table would replace. Give a "
+            "Markdown file, such as report.md."
+        )
     names = (first, second) if Path(first).stem == Path(second).stem else (Path(first).stem, Path(second).stem)
     text = table(Results.read(first), Results.read(second), names)
     sys.stdout.write(text + "\n")
@@ -118,7 +135,29 @@ def _evaluate(
     return 1 if results.excluded else 0
 
 
+def _check_shift_test(
+    generated: str | None, sound: str, allow_partial: bool, clips_per_reference: int, set_resamples: int
+) -> None:
+    """Refuse what the shift test would pass over in silence.
+
+    Raises:
+        ConfigurationError: If an option of it is not at its default.
+    """
+    given = {
+        "--generated": generated is not None,
+        "--sound": sound != "generated",
+        "--allow_partial": allow_partial,
+        "--clips_per_reference": clips_per_reference != CLIPS_PER_REFERENCE,
+        "--set_resamples": set_resamples != SET_RESAMPLES,
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise ConfigurationError(f"--shift_test judges true clips with their own sound; leave {', '.join(names)} out.")
+
+
 def _json_file(output: str) -> Path:
     if Path(output).suffix != ".json":
         raise ConfigurationError(f"--output {output} must end in .json, the kind of file that is written.")
+    if Path(output).is_dir():
+        raise ConfigurationError(f"--output {output} is a folder. Give a file in it, such as {output}/results.json.")
     return Path(output)

@@ -1,5 +1,6 @@
 """The delay test: when the sound comes later by d, does the motion come later by d?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,10 +27,11 @@ def check_delays(delays: Sequence[float], format: ClipFormat | None = None) -> N
         format: What a clip is, where that is known.
 
     Raises:
-        ConfigurationError: If there are none, one is 0, two are the same to the millisecond, or they are too long for
-            clips of the format.
+        ConfigurationError: If there are none, one is 0 or no finite number, two are the same to the millisecond, or
+            they are too long for clips of the format.
     """
-    rounded = [round(1000 * delay) for delay in delays]
+    finite = all(math.isfinite(delay) for delay in delays)
+    rounded = [round(1000 * delay) for delay in delays] if finite else []
     if not rounded or 0 in rounded or len(set(rounded)) < len(rounded):
         raise ConfigurationError(
             f"The delay test needs different delays in seconds other than 0, not {list(delays)}. Take, for instance, "

@@ -1,12 +1,14 @@
 """Any system that animates pictures with sounds, as the tests of following see it, and its videos as files."""
 
 import csv
+import hashlib
 import io
+import json
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -67,27 +69,67 @@ def one_by_one(generator: Generator) -> Animate:
     return animate
 
 
-def make_videos(requests: Sequence[Request], animate: Animate, folder: Path, format: ClipFormat) -> None:
-    """Write ``<key>.mp4`` of every request whose file is not there yet.
+def make_videos(
+    requests: Sequence[Request],
+    animate: Animate,
+    folder: Path,
+    format: ClipFormat,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write ``<key>.mp4`` of every request, unless the file is there and ``<key>.json`` says that it was made so.
 
     Args:
         requests: What is asked for.
         animate: The system under test.
         folder: Where the files are; it is made where missing.
         format: What a clip is.
+        about: What identifies the system: a video of another one is made again.
 
     Raises:
         ConfigurationError: If the system returns videos of another number or shape.
         MediaError: If a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lacking = [request for request in requests if not (folder / f"{request.key}.mp4").exists()]
+    lacking = lacking_videos(requests, folder, about)
     videos = animate(lacking) if lacking else []
     check_videos(videos, lacking, format)
     for request, pixels in zip(lacking, videos):
         large = enlargement(format.height, format.width)
         path = folder / f"{request.key}.mp4"
+        # Without its JSON file a video does not count as made, so no old file can pass for a new one.
+        _facts_file(request, folder).unlink(missing_ok=True)
         write_clip(path, pixels, format.fps, request.waveform.cpu(), format.sample_rate, enlarge=large)
+        facts = json.dumps(_facts(request, about), indent=1, ensure_ascii=False)
+        write_text(_facts_file(request, folder), facts + "\n")
+
+
+def lacking_videos(requests: Sequence[Request], folder: Path, about: Mapping[str, Any] | None = None) -> list[Request]:
+    """Those whose video is not there, or was made of something else, or by another system; see :func:`make_videos`."""
+    return [request for request in requests if not _is_made(request, folder, about)]
+
+
+def _is_made(request: Request, folder: Path, about: Mapping[str, Any] | None) -> bool:
+    try:
+        written = json.loads(_facts_file(request, folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (folder / f"{request.key}.mp4").is_file() and written == json.loads(json.dumps(_facts(request, about)))
+
+
+def _facts(request: Request, about: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a video depends on; the noise is that of the system's seed which has this number."""
+    given = {"picture": request.picture, "sound": request.waveform}
+    hashes = {name: hashlib.sha256(value.cpu().contiguous().numpy().tobytes()) for name, value in given.items()}
+    return {
+        "text": request.text,
+        "noise": request.seed,
+        **{name: found.hexdigest()[:16] for name, found in hashes.items()},
+        "made by": dict(about or {}),
+    }
+
+
+def _facts_file(request: Request, folder: Path) -> Path:
+    return folder / f"{request.key}.json"
 
 
 def check_videos(videos: Sequence[Tensor], requests: Sequence[Request], format: ClipFormat) -> None:

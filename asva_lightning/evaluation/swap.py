@@ -14,8 +14,24 @@ from asva_lightning.evaluation.likeness import LIKENESSES, Likeness
 from asva_lightning.evaluation.results import Interval, Results
 from asva_lightning.media import ClipFormat
 
+LEAST_FRAMES = 3
+"""Two steps of motion: the correlation of a single one with anything is not defined."""
+
 NORMAL_95 = 1.959964
 """Half-width of the middle 95 % of the normal distribution, in standard deviations."""
+
+
+def check_frames(format: ClipFormat) -> None:
+    """Check before anything costs time that clips are long enough to be compared by their motion.
+
+    Raises:
+        ConfigurationError: If they are not.
+    """
+    if format.frames < LEAST_FRAMES:
+        raise ConfigurationError(
+            f"The sound swap compares motion, which needs clips of {LEAST_FRAMES} frames or more, not {format.frames}. "
+            "Set --format.frames, or take a model of longer clips."
+        )
 
 
 def recognised(likeness: Tensor) -> Tensor:

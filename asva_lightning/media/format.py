@@ -30,7 +30,7 @@ class ClipFormat:
         for name in ("frames", "fps", "height", "width", "sample_rate"):
             value = getattr(self, name)
             if not value > 0:
-                raise ConfigurationError(f"The clip format needs {name} > 0, not {value}. Set --data.format.{name}.")
+                raise ConfigurationError(f"The clip format needs {name} > 0, not {value}. Set format.{name}.")
 
     @property
     def seconds(self) -> float:

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,16 +84,36 @@ class RunFolder:
         """Path of the checkpoint of a step."""
         return self.checkpoints / f"step_{step:06d}.ckpt"
 
+    def numbered_checkpoints(self) -> list[tuple[int, Path]]:
+        """Each ``step_*.ckpt`` with its step, in the order of steps; files of other names are somebody's own."""
+        return sorted(
+            (int(match[1]), path) for path in self.checkpoints.glob("*") if (match := _CHECKPOINT.fullmatch(path.name))
+        )
+
+    def set_aside(self, later_than: int) -> list[Path]:
+        """Rename the checkpoints behind a step to which a run goes back, so that no later start resumes from them.
+
+        Args:
+            later_than: The step.
+
+        Returns:
+            Their new paths: ``aside_step_005000.ckpt``, and ``aside2_...`` where that exists.
+        """
+        moved = []
+        for step, path in self.numbered_checkpoints():
+            if step > later_than:
+                names = (f"aside{number}_{path.name}" for number in ("", *range(2, 10_000)))
+                moved.append(next(new for name in names if not (new := path.with_name(name)).exists()))
+                path.rename(moved[-1])
+        return moved
+
     def latest_checkpoint(self) -> Path | None:
         """Find the newest complete checkpoint by the step in its name; unfinished ones are passed over.
 
         Returns:
             A file or a DeepSpeed folder, or None if there is nothing to resume from.
         """
-        found = [
-            (int(match[1]), path) for path in self.checkpoints.glob("*") if (match := _CHECKPOINT.fullmatch(path.name))
-        ]
-        for _, path in sorted(found, reverse=True):
+        for _, path in reversed(self.numbered_checkpoints()):
             if _is_complete(path):
                 return path
             logger.warning("%s is unfinished and is passed over.", path)
@@ -101,7 +121,14 @@ class RunFolder:
 
 
 def open_run(
-    root: Path, name: str, config: Config, *, folder: Path | None = None, fresh: bool = False, writes: bool = True
+    root: Path,
+    name: str,
+    config: Config,
+    *,
+    folder: Path | None = None,
+    fresh: bool = False,
+    writes: bool = True,
+    hold: Callable[[RunFolder], None] | None = None,
 ) -> RunFolder:
     """Choose the folder of a run: the one that this configuration has already, or a new one.
 
@@ -116,6 +143,8 @@ def open_run(
         folder: Take this folder, whatever the configuration.
         fresh: Begin a new folder even if the configuration has one. A job that SLURM has requeued continues instead.
         writes: Whether this process may write. Only one process of a run (rank zero) does; the others pass False.
+        hold: Takes the folder, such as its lock, before anything is written into it. What it raises leaves the files
+            of a run that goes on as they were.
 
     Returns:
         The folder. It exists if ``writes``.
@@ -130,9 +159,12 @@ def open_run(
     if run.path.exists() and not run.path.is_dir():
         raise RunError(f"{run.path} is a file. Give a folder in --run.folder.")
     if writes:
-        if folder is None:
-            _mention_nearest(root, name, config, run)
-        else:
+        nearest = nearest_run(root, name, config) if folder is None else None
+        if hold is not None:
+            hold(run)
+        if nearest is not None:
+            _mention_nearest(root, run, *nearest)
+        elif folder is not None:
             _mention_changes(config, run)
         _write_start(config, run)
     return run
@@ -183,16 +215,13 @@ def describe_changes(changes: list[Change]) -> list[str]:
     return [f"  {key}: {old!r} there, {new!r} here" for key, old, new in changes]
 
 
-def _mention_nearest(root: Path, name: str, config: Config, run: RunFolder) -> None:
+def _mention_nearest(root: Path, run: RunFolder, nearest: Path, changes: list[Change]) -> None:
     """Where a configuration is new, say how it differs from what was run under that name."""
-    found = nearest_run(root, name, config)
-    if found is not None:
-        nearest, changes = found
-        logger.warning(
-            "No run in %s has this configuration, so %s begins. The nearest, %s, differs in:\n%s\n"
-            "To continue that one all the same, add --run.folder=%s.",
-            root, run.path.name, nearest.name, "\n".join(describe_changes(changes)), nearest,
-        )  # fmt: skip
+    logger.warning(
+        "No run in %s has this configuration, so %s begins. The nearest, %s, differs in:\n%s\n"
+        "To continue that one all the same, add --run.folder=%s.",
+        root, run.path.name, nearest.name, "\n".join(describe_changes(changes)), nearest,
+    )  # fmt: skip
 
 
 def _mention_changes(config: Config, run: RunFolder) -> None:

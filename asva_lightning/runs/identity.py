@@ -49,7 +49,6 @@ IGNORED = {
     "trainer.enable_model_summary": "display",
     "trainer.profiler": "measures time and memory",
     "trainer.detect_anomaly": "looks for mistakes",
-    "trainer.barebones": "measures the loop's own time",
     "trainer.inference_mode": "memory of validation",
     "trainer.benchmark": "choice of kernels by speed; equal up to the order of float sums",
     "trainer.deterministic": "choice of kernels; equal up to the order of float sums",
@@ -73,7 +72,6 @@ IGNORED_CLASSES = {
     "LightningEnvironment": "who starts the processes",
     "SLURMEnvironment": "who starts the processes",
     "TorchElasticEnvironment": "who starts the processes",
-    "AsyncCheckpointIO": "how checkpoints are written",
     "asva_lightning.training.callbacks": "samples, metrics and pages: they watch a run and never change it",
 }
 """Classes (or packages of them) in ``trainer.callbacks`` and ``trainer.plugins`` that do not count; all others do."""

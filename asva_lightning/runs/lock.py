@@ -23,8 +23,11 @@ class RunLock:
         folder: The run folder; ``run.lock`` in it says who holds the lock.
     """
 
+    NAME = "run.lock"
+    """The file's name; nothing else lies in a folder that is held before its first start has written anything."""
+
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "run.lock"
+        self.path = folder / self.NAME
         self._handle: int | None = None
 
     def acquire(self) -> None:
@@ -45,6 +48,10 @@ class RunLock:
             ) from error
         except OSError as error:
             logger.warning("%s: this file system cannot lock (%s). Start only one process here.", self.path, error)
+        if os.fstat(handle).st_nlink == 0:  # the process that held it was refused, and has removed its folder
+            os.close(handle)
+            self.acquire()
+            return
         os.truncate(handle, 0)
         os.write(handle, json.dumps(_who_am_i()).encode() + b"\n")
         self._handle = handle

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.identity import run_hash
-from asva_lightning.training.experiment import BriefParser, ExperimentCLI, ParsingCLI, Run
+from asva_lightning.training.experiment import BriefParser, ExperimentCLI, ParsingCLI, Run, check_files
 from asva_lightning.training.option_check import check_options
 
 
@@ -44,6 +44,7 @@ def resolve(words: tuple[str, ...]) -> Resolved:
         ConfigurationError: Where `fit` would refuse them before it builds a network, or parts that have no weights do
             not go together.
     """
+    check_files(list(words))
     with ExitStack() as held:
         resolved = _Resolver(["fit", *words], None, held).resolved
     check_options(resolved.config)

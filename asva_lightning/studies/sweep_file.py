@@ -2,15 +2,14 @@
 
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.studies.grid import Settings, expand, text_of
+from asva_lightning.training.yaml_files import read_yaml
 
 KEYS = ("base", "differences", "grid", "seeds", "test", "scores", "settings")
 
@@ -198,26 +197,10 @@ def _words(settings: Settings) -> tuple[str, ...]:
     return (f"--config={json.dumps(tree, ensure_ascii=False, default=str)}",) if tree else ()
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would keep the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for name, _ in node.value:
-            if name.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{name.value!r} is given twice", name.start_mark)
-            seen.add(name.value)
-        return super().construct_mapping(node, deep)
-
-
 def _load(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ConfigurationError("this sweep file does not exist.")
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # a SafeLoader, see above
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigurationError(f"{line}{error.problem}.") from error
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise ConfigurationError(f"a sweep has the keys {', '.join(KEYS)}, not {content!r}.")
     return {str(key): value for key, value in content.items()}

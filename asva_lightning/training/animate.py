@@ -1,6 +1,7 @@
 """The command ``animate``: pictures and sounds in, videos out."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,14 +9,19 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from asva_lightning.data.randomness import check_seed
 from asva_lightning.diffusion import AnimationPipeline, FilmOptions, SoundFile, enlargement, film
-from asva_lightning.diffusion.film import SOUND_RATE, Watch
+from asva_lightning.diffusion.film import SOUND_RATE, Watch, explained_file
 from asva_lightning.diffusion.guidance import Guidance
 from asva_lightning.diffusion.long import OVERLAP
+from asva_lightning.diffusion.scheduler_steps import check_steps
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipWriter, PlacedPicture, is_silent
-from asva_lightning.training.animate_jobs import Job, Pictures, read_pairs
+from asva_lightning.training.animate_jobs import Job, Pictures
+from asva_lightning.training.animate_outputs import check_output, panel_files, prepare_outputs
+from asva_lightning.training.animate_pairs import forget_outdated, read_pairs
 from asva_lightning.training.checkpoints import Which
+from asva_lightning.training.pipeline_digest import pipeline_digest
 from asva_lightning.training.sources import STABLE_DIFFUSION, open_pipeline
 from asva_lightning.worklist import work
 
@@ -57,9 +63,10 @@ def animate(
         video: A video whose first frame is the picture and whose sound is the sound, where these are not given.
         text: Class text; that of the run's own picture, or none, if not given.
         pairs: Many at once: a folder in which a picture and a sound share a name, or a CSV file with the columns
-            ``image``, ``audio``, and if wanted ``text`` and ``output``. ``--output`` is then a folder; started again,
-            it goes on where it stopped.
-        output: The mp4 to write, or a folder for pairs.
+            ``image``, ``audio``, and if wanted ``text`` and ``output``; a folder with a ``pairs.csv`` means that file.
+            ``--output`` is then a folder; started again, it goes on where it stopped, and makes again what is gone or
+            whose picture, sound or text has changed.
+        output: The mp4 to write, or a folder for pairs. Missing folders are made; what is read is never replaced.
         start: Where in the sound to begin, in seconds.
         seconds: How much of the sound to use; all of it if not given.
         fit: Crop the picture to the model's shape, or show all of it with its edges drawn out.
@@ -84,43 +91,52 @@ def animate(
         RunError: If the checkpoint is nothing that can be opened, or there is no picture.
         MediaError: If picture or sound cannot be read.
     """
-    target = _output(output, pairs)
     _check(audio, video, image, pairs)
+    check_seed(seed)
+    target = check_output(output, many=pairs is not None)
+    jobs = [] if pairs is None else read_pairs(pairs, text)
+    heard = [job.audio for job in jobs] or (audio if isinstance(audio, list) else [audio or video or ""])
+    sounds = [SoundFile(path, start, seconds) for path in heard]
+    if pairs is None:  # of many pairs, those that cannot be heard are told at the end
+        for sound in sounds:
+            _ = sound.length
+    seen = [job.image for job in jobs] or [path for path in (image, video) if path]
+    prepare_outputs(_films(target, jobs, heard), [*heard, *seen], explain)
     opened = open_pipeline(checkpoint, weights, stable_diffusion)
     pipeline = opened.pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
     if scheduler is not None:
         pipeline.use_scheduler(scheduler)
+    if steps is not None:
+        check_steps(pipeline.scheduler, steps)
     guidance = _guidance(pipeline, audio_guidance, text_guidance, sync_guidance)
     options = FilmOptions(seed, overlap, guidance, steps, explain, size == "source")
-    films = _Films(pipeline, options, start, seconds)
+    maker = _Films(pipeline, options, start, seconds)
     pictures = Pictures(pipeline.format, fit, opened.run, text_to_image, seed)
     if pairs is not None:
         settings = {"checkpoint": checkpoint, "weights": weights, "fit": fit, "scheduler": scheduler}
-        return films.of_pairs(read_pairs(pairs, text), pictures, target, settings)
+        return maker.of_pairs(jobs, pictures, target, settings)
     placed, text = pictures.of(image or video, text)
-    paths = audio if isinstance(audio, list) else [audio or video or ""]
-    sounds = [films.sound(path) for path in paths]
     if len(sounds) == 1:
-        films.of_one(placed, sounds[0], target, text)
+        maker.of_one(placed, sounds[0], target, text)
     else:
-        films.side_by_side(placed, sounds, target, text)
+        maker.side_by_side(placed, sounds, target, text)
     return 0
 
 
-def _output(output: str, pairs: str | None) -> Path:
-    path = Path(output)
-    if pairs is None and path.suffix.lower() != ".mp4":
-        raise ConfigurationError(f"--output {output} must end in .mp4, the kind of file that is written.")
-    if pairs is not None and path.suffix:
-        raise ConfigurationError(f"--output {output} must be a folder, as --pairs makes many videos.")
-    return path
-
-
 def _check(audio: Any, video: str | None, image: str | None, pairs: str | None) -> None:
+    if audio == []:
+        raise ConfigurationError("--audio [] names no sound. Give one file or several, or leave it out.")
     if pairs is not None and (audio or video or image):
         raise ConfigurationError("--pairs names pictures and sounds itself; leave --audio, --image and --video out.")
     if pairs is None and not audio and not video:
         raise ConfigurationError("There is no sound. Give --audio FILE, or --video FILE for its sound.")
+
+
+def _films(output: Path, jobs: Sequence[Job], sounds: Sequence[str]) -> list[Path]:
+    """All that will be written."""
+    if jobs:
+        return [output / f"{job.name}.mp4" for job in jobs]
+    return [output, *(panel_files(output, sounds) if len(sounds) > 1 else [])]
 
 
 def _guidance(pipeline: AnimationPipeline, audio: float | None, text: float | None, sync: float | None) -> Guidance:
@@ -164,37 +180,37 @@ class _Films:
 
     def side_by_side(self, placed: PlacedPicture, sounds: list[SoundFile], output: Path, text: str) -> None:
         """A film for each sound, and one of all: while one panel moves with its sound, the others stand still."""
-        names = [f"{output.stem}-{Path(sound.path).stem}.mp4" for sound in sounds]
-        if len(set(names)) < len(names):
-            raise ConfigurationError(
-                "Two sounds have the same file name; rename one, as the videos are named after them."
-            )
+        files = panel_files(output, [str(sound.path) for sound in sounds])
         clip, still = self.pipeline.format, placed.pixels[:, None]
         width = clip.width * len(sounds)
         large = enlargement(clip.height, width)
         with ClipWriter(output, clip.fps, clip.height, width, SOUND_RATE, enlarge=large) as together:
-            for place, (sound, name) in enumerate(zip(sounds, names)):
+            for place, (sound, file) in enumerate(zip(sounds, files)):
 
                 def show(pixels: Tensor, waveform: Tensor, place: int = place) -> None:
                     panels = [still.expand_as(pixels)] * len(sounds)
                     panels[place] = pixels
                     together.write(torch.cat(panels, dim=-1), waveform)
 
-                self.of_one(placed, sound, output.with_name(name), text, show)
+                self.of_one(placed, sound, file, text, show)
 
-    def of_pairs(self, jobs: list[Job], pictures: Pictures, folder: Path, settings: dict[str, Any]) -> int:
+    def of_pairs(self, jobs: Sequence[Job], pictures: Pictures, folder: Path, settings: dict[str, Any]) -> int:
         """A list of films, resumable; the networks are loaded once, so the films are made one after the other."""
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = {**settings, "start": self.start, "seconds": self.seconds, **asdict(self.options)}
+        settings = {
+            **settings, "digest": pipeline_digest(self.pipeline), "start": self.start, "seconds": self.seconds,
+            **asdict(self.options), "steps": self.options.steps or self.pipeline.steps,
+        }  # fmt: skip
 
         def make(job: Job) -> dict[str, Any]:
+            origin, film = job.origin, folder / f"{job.name}.mp4"
             placed, text = pictures.of(job.image, job.text)
-            self.of_one(placed, self.sound(job.audio), folder / f"{job.name}.mp4", text)
-            return {"video": f"{job.name}.mp4"}
+            self.of_one(placed, self.sound(job.audio), film, text)
+            files = [film, *([explained_file(film)] if self.options.explain else [])]
+            return {"files": [str(file.relative_to(folder)) for file in files], "origin": origin}
 
-        done = work(
-            jobs, make, key=lambda job: job.name, title="animate", journal=folder / "journal.jsonl", settings=settings
-        )
+        journal = folder / "journal.jsonl"
+        forget_outdated(journal, jobs, folder)
+        done = work(jobs, make, key=lambda job: job.name, title="animate", journal=journal, settings=settings)
         for name, reason in done.failures:
             logger.error("%s: %s", name, reason)
         return 1 if done.failures else 0

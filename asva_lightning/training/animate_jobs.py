@@ -1,10 +1,9 @@
-"""What to animate: pictures, sounds and texts, from the command line or from lists."""
+"""What to animate: a film's picture, sound and text, and where a picture comes from if none is given."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,10 +12,6 @@ from asva_lightning.errors import ConfigurationError, RunError
 from asva_lightning.media import ClipFormat, PlacedPicture, place_picture
 from asva_lightning.media.placement import place
 from asva_lightning.runs.folder import RunFolder
-
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-BOTH = {".mp4", ".mov", ".mkv", ".webm", ".avi"}
-"""Files that may give picture and sound."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,11 @@ class Job:
     def name(self) -> str:
         """Name of the film, without a suffix."""
         return self.output or Path(self.audio).stem
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the film depends on besides the settings; a file that is changed is another one."""
+        return {"image": _state(self.image), "audio": _state(self.audio), "text": self.text or ""}
 
 
 @dataclass(frozen=True)
@@ -116,52 +116,10 @@ def picture_of_run(run: RunFolder, text: str | None) -> tuple[Path, str]:
     raise RunError(f"{run.path} has {which} to take a picture from. Give one with --image.")
 
 
-def read_pairs(source: str, text: str | None) -> list[Job]:
-    """The films that a folder or a CSV file asks for.
-
-    Args:
-        source: A folder in which a picture and a sound share a name (a video is both), or a CSV file with the columns
-            ``image`` and ``audio``, and if wanted ``text`` and ``output``; its paths are relative to it.
-        text: Class text of all that name none.
-
-    Raises:
-        ConfigurationError: If there is no such list, it is empty, or a column is missing.
-    """
-    path = Path(source)
-    if path.is_dir():
-        jobs = _pairs_of_folder(path, text)
-    elif path.is_file():
-        jobs = _pairs_of_table(path, text)
-    else:
-        raise ConfigurationError(f"--pairs {source} does not exist. Give a folder or a CSV file.")
-    if not jobs:
-        raise ConfigurationError(f"--pairs {source} names no pair of a picture and a sound.")
-    return jobs
-
-
-def _pairs_of_folder(folder: Path, text: str | None) -> list[Job]:
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    pictures = {file.stem: file for file in files if file.suffix.lower() in PICTURES}
-    sounds = {file.stem: file for file in files if file.suffix.lower() not in PICTURES | {".txt", ".csv", ".json"}}
-    return [
-        Job(str(pictures.get(stem, sound)), str(sound), text)
-        for stem, sound in sounds.items()
-        if stem in pictures or sound.suffix.lower() in BOTH
-    ]
-
-
-def _pairs_of_table(file: Path, text: str | None) -> list[Job]:
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
-    for column in ("image", "audio"):
-        if rows and column not in rows[0]:
-            raise ConfigurationError(f"{file} has no column {column!r}; it has: {', '.join(rows[0])}.")
-    return [
-        Job(
-            str(file.parent / row["image"]),
-            str(file.parent / row["audio"]),
-            row.get("text") or text,
-            output=row.get("output") or "",
-        )
-        for row in rows
-    ]
+def _state(path: str) -> list[str | int]:
+    """Name, size and time of change of a file; the name alone where it is missing."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return [Path(path).name]
+    return [Path(path).name, status.st_size, status.st_mtime_ns]

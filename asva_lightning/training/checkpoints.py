@@ -1,10 +1,11 @@
 """Reading the weights of our checkpoints: single files, and the folders that DeepSpeed writes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from asva_lightning.errors import RunError, WeightsError
 from asva_lightning.weights import check_finite, load_safely
@@ -60,15 +61,43 @@ def read_checkpoint(path: Path, which: Which = "ema") -> Checkpoint:
     return Checkpoint(path, int(content.get("global_step", 0)), weights, dict(content.get("frozen", {})))
 
 
+def check_fits(weights: Mapping[str, Tensor], module: nn.Module, where: str, configuration: str) -> None:
+    """Refuse weights that are of other networks.
+
+    Args:
+        weights: What a checkpoint holds, by name: at least the trained parameters.
+        module: What they are for.
+        where: Name of the checkpoint.
+        configuration: What the module was made from, in words or as a file.
+
+    Raises:
+        WeightsError: If a trained parameter is missing, or a tensor is of another shape or of no network here.
+    """
+    own: Mapping[str, Tensor] = module.state_dict()
+    trained = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    differing = {name for name in weights.keys() & own.keys() if weights[name].shape != own[name].shape}
+    wrong = (trained - weights.keys()) or (weights.keys() - own.keys()) or differing
+    if wrong:
+        first = min(wrong)
+        there, here = (
+            str(tuple(tensors[first].shape)) if first in tensors else "missing" for tensors in (weights, own)
+        )
+        raise WeightsError(
+            f"{where} does not fit {configuration}: see tensor {first}, {there} in the checkpoint and {here} in the "
+            "networks. Was the configuration edited?"
+        )
+
+
 def _load(path: Path) -> dict[str, Any]:
     content = load_safely(path, "a checkpoint of `fit`")
-    if not isinstance(content, dict) or not content.keys() & {"state_dict", "module"}:
+    if not isinstance(content, dict) or not any(isinstance(content.get(key), dict) for key in ("state_dict", "module")):
         raise WeightsError(f"{path} is no checkpoint of `fit`: it holds no state_dict.")
     return content
 
 
 def _average(content: dict[str, Any]) -> dict[str, Tensor]:
-    return dict(content.get("average", {}).get("parameters", {}))
+    average = content.get("average")
+    return dict(average.get("parameters", {})) if isinstance(average, dict) else {}
 
 
 def _together(path: Path) -> dict[str, Tensor]:

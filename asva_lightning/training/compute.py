@@ -1,7 +1,8 @@
 """Compute: the same training for less time or less memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from torch.utils.checkpoint import checkpoint
 
 from asva_lightning.denoiser import AVSyncUNet
 from asva_lightning.errors import ConfigurationError
+
+SHAPES = 64
+"""Batch shapes for which a compiled denoiser may have a graph."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,23 @@ class Compute:
             # The weights stay as they are: optimizers, averages and ZeRO take them for flat rows of numbers.
             denoiser.memory_format = torch.channels_last
         if self.compile is not None and "predict" not in vars(denoiser):
-            compiled: Any = torch.compile(denoiser.predict, backend=self.compile, fullgraph=True, dynamic=False)
-            vars(denoiser)["predict"] = compiled
+            compiled = torch.compile(denoiser.predict, backend=self.compile, fullgraph=True, dynamic=False)
+            vars(denoiser)["predict"] = _with_many_shapes(compiled)
+
+
+def _with_many_shapes(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a compiled function have a graph for each of more shapes than torch's eight.
+
+    Training, validation, samples, their scores and guidance each bring batches of their own sizes, and a function that
+    must be one graph ends the run where it has no graph left.
+    """
+
+    @wraps(compiled)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with torch._dynamo.config.patch(recompile_limit=SHAPES):
+            return compiled(*args, **kwargs)
+
+    return call
 
 
 def _stage(strategy: Any) -> int:

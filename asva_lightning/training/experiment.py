@@ -20,13 +20,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.data.watchdog import explained_death
-from asva_lightning.errors import AsvaError, ConfigurationError, RunError
+from asva_lightning.errors import AsvaError, ConfigurationError, RunError, refusal_behind
 from asva_lightning.runs.folder import RunFolder, open_run
 from asva_lightning.runs.lock import RunLock
 from asva_lightning.runs.preemption import Preemption
-from asva_lightning.training.callbacks import ProgressLines, SaveAndStop, SkippedClips
+from asva_lightning.training.callbacks import ProgressLines, SaveAndStop, SkippedClips, StopDiverged
+from asva_lightning.training.changed_recipe import FollowRecipe
+from asva_lightning.training.ckpt_path import check_loadable, find_checkpoint, finished
 from asva_lightning.training.interpolations import register_interpolations
 from asva_lightning.training.metrics_logger import MetricsLogger
+from asva_lightning.training.optimizer_check import check_optimizer
+from asva_lightning.training.trainer_check import check_trainer, plain_refusals
+from asva_lightning.training.yaml_files import check_recipe, order_hint
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +69,13 @@ class Run:
 
 
 class BriefParser(LightningArgumentParser):
-    """A parser that, on an error, says what is wrong and where to look, without listing every option."""
+    """A parser that, on an error, says what is wrong and where to look, without listing every option.
+
+    A name must be given in full, also below a class, for whose settings jsonargparse makes a parser of the same kind.
+    """
+
+    def __init__(self, *args: Any, allow_abbrev: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=allow_abbrev, **kwargs)
 
     def add_function_arguments(self, *args: Any, linked_targets: Any = None, **kwargs: Any) -> Any:
         """Add the arguments of a function that stands for a class, such as ``AVSyncUNet.from_stable_diffusion``.
@@ -75,7 +86,7 @@ class BriefParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the message and leave with code 2."""
-        sys.stderr.write(f"error: {message}\nAll settings: python -m asva_lightning fit --help\n")
+        sys.stderr.write(f"error: {message}{order_hint(message)}\nAll settings: python -m asva_lightning fit --help\n")
         raise SystemExit(2) from ex
 
 
@@ -121,10 +132,7 @@ class ExperimentCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except OmegaConfBaseException as error:
-            reason = _refusal(error)
-            if isinstance(reason, AsvaError):
-                raise reason from error
-            raise ConfigurationError(" ".join(str(error).split())) from error
+            raise refusal_behind(error) or ConfigurationError(" ".join(str(error).split())) from error
 
     def _parse_ckpt_path(self) -> None:
         """Take the configuration from files and words only: a checkpoint must not overrule the command line."""
@@ -133,10 +141,10 @@ class ExperimentCLI(LightningCLI):
         """Choose the run folder, and refuse settings that cannot work before anything costs time."""
         config = self.config[self.subcommand]
         self.options = Run(**{key: value for key, value in vars(config.run).items()})
-        if self.subcommand == "fit":
-            _count_in_steps(config.trainer, self.options)
+        derived = _counted_in_steps(config.trainer, self.options) if self.subcommand == "fit" else {}
         self.folder = self._open_folder(config)
-        config.trainer.default_root_dir = str(self.folder.path)
+        # Behind what the folder keeps, so that its configuration can be typed again, for whatever subcommand.
+        config.trainer.update(Namespace(**derived, default_root_dir=str(self.folder.path)))
 
     def named_by(self) -> dict[str, Any]:
         """The resolved settings, as far as they name the run; the same for every subcommand."""
@@ -153,34 +161,58 @@ class ExperimentCLI(LightningCLI):
             folder=Path(given) if given else None,
             fresh=self.options.fresh and training,
             writes=training and _is_rank_zero(),
+            hold=self._hold,
         )
         if training and _is_rank_zero():
-            self.held.push(_Refused(run))
-            self.held.enter_context(RunLock(run.path))
             os.environ[FOLDER_VARIABLE] = str(run.path)
             self.held.callback(os.environ.pop, FOLDER_VARIABLE, None)
             logger.info("Run folder: %s", run.path)
         return run
+
+    def _hold(self, run: RunFolder) -> None:
+        """Lock the folder; one that held nothing before is removed again, still under the lock, if this is refused."""
+        self.held.enter_context(RunLock(run.path))
+        if {file.name for file in run.path.iterdir()} == {RunLock.NAME}:
+            self.held.push(_Refused(run))
 
     def instantiate_classes(self) -> None:
         """Make the parts; if one refuses its settings, its own message is the error, not the parser's account of it."""
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise _refusal(error) from error
+            raise (refusal_behind(error) or error) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Add what every run has: its loggers, checkpoints, progress and the list of skipped clips."""
         given = self._get(self.config_init, "trainer")
+        check_trainer(given)
         callbacks: list[Callback] = [*(given.get("callbacks") or []), SkippedClips(self.folder)]
         if not sys.stderr.isatty() and given.get("enable_progress_bar") is None:
             callbacks.append(ProgressLines())
             kwargs["enable_progress_bar"] = False
         if self.subcommand == "fit":
+            check_optimizer(getattr(self.model, "make_optimizer", None), getattr(self.model, "make_schedule", None))
+            callbacks.insert(0, StopDiverged(self.folder))  # before anything is made of weights that are no numbers
+            callbacks.append(FollowRecipe())
             callbacks.append(SaveAndStop(self.folder, self.options.save_every, self.options.keep, self.preemption))
         else:
             kwargs["enable_checkpointing"] = False
-        return super().instantiate_trainer(**kwargs, callbacks=callbacks, logger=self._loggers(given.get("logger")))
+        kwargs |= {"callbacks": callbacks, "logger": self._loggers(given.get("logger"))}
+        with plain_refusals("--trainer"):
+            return super().instantiate_trainer(**kwargs)
+
+    def after_predict(self) -> None:
+        """Say where the clips are."""
+        logger.info("The clips are in %s", self.folder.path / "predictions")
+
+    def _set_seed(self) -> None:
+        """As Lightning does it.
+
+        Raises:
+            ConfigurationError: If the seed is none.
+        """
+        with plain_refusals("--seed_everything"):
+            super()._set_seed()
 
     def _loggers(self, given: Any) -> list[Logger]:
         """Files always; TensorBoard where it is installed, unless other loggers or none are asked for."""
@@ -197,24 +229,23 @@ class ExperimentCLI(LightningCLI):
 
         Raises:
             RunError: If there is nothing to evaluate.
+            WeightsError: If the checkpoint is damaged, or of another model.
         """
         words = super()._prepare_subcommand_kwargs(subcommand)
         words["weights_only"] = True if words.get("weights_only") is None else words["weights_only"]
-        if words.get("ckpt_path") is None:
-            newest = self.folder.latest_checkpoint()
-            if newest is None and subcommand != "fit":
-                raise RunError(
-                    f"There is no checkpoint in {self.folder.checkpoints}. Run `fit` with the same configuration "
-                    "first, or give --run.folder or --ckpt_path."
-                )
-            words["ckpt_path"] = None if newest is None else str(newest)
-            if newest is not None:
-                logger.info("%s %s", "Continuing from" if subcommand == "fit" else "Evaluating", newest)
-            if subcommand == "fit" and newest == self.folder.checkpoint(self.trainer.max_steps):
-                logger.info(
-                    "This run is finished. Watch it in %s, or raise --trainer.max_steps to train it for longer.",
-                    self.folder.page,
-                )
+        given, training = words.get("ckpt_path"), subcommand == "fit"
+        begin = self.folder.latest_checkpoint() if given is None else find_checkpoint(str(given))
+        if begin is None and not training:
+            raise RunError(
+                f"There is no checkpoint in {self.folder.checkpoints}. Run `fit` with the same configuration "
+                "first, or give --run.folder or --ckpt_path."
+            )
+        words["ckpt_path"] = None if begin is None else str(begin)
+        if begin is not None:
+            steps = check_loadable(begin, self.model, training) if words["weights_only"] else 0
+            logger.info("%s %s", "Continuing from" if training else "Evaluating", begin)
+            if training and 0 < self.trainer.max_steps <= steps:
+                logger.info(finished(steps, self.trainer.max_steps, self.folder))
         return words
 
 
@@ -239,13 +270,15 @@ class _Refused:
 
     def __call__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         begun = self.run.checkpoints.exists() or self.run.metrics.exists() or self.run.samples.exists()
-        only_start = self.run.command.read_text(encoding="utf-8").count("# start of") == 1
-        if isinstance(error, AsvaError) and only_start and not begun:
+        if isinstance(error, AsvaError) and not begun:
             shutil.rmtree(self.run.path)
 
 
-def _count_in_steps(trainer: Namespace, options: Run) -> None:
+def _counted_in_steps(trainer: Namespace, options: Run) -> dict[str, Any]:
     """The stream of clips is endless: training, validation and checkpoints are counted in optimizer steps.
+
+    Returns:
+        The settings of the trainer that follow from it.
 
     Raises:
         ConfigurationError: If nothing ends the training, or validation is counted in passes.
@@ -254,19 +287,16 @@ def _count_in_steps(trainer: Namespace, options: Run) -> None:
         raise ConfigurationError(
             "Nothing ends this training: the stream of clips is endless. Set --trainer.max_steps or --trainer.max_time."
         )
-    if trainer.max_epochs not in (None, -1):  # -1 is what the configuration of a run folder holds
+    if trainer.max_epochs not in (None, -1):
         raise ConfigurationError("Training is counted in steps, not passes: use --trainer.max_steps, not max_epochs.")
-    none, every = 1_000_000_000, options.validate_every
-    interval = none if every is None else every * trainer.accumulate_grad_batches
+    every = options.validate_every
+    interval = 1_000_000_000 if every is None else every * trainer.accumulate_grad_batches
     if trainer.val_check_interval not in (None, interval):
         raise ConfigurationError(
             "Validation is counted in optimizer steps: use --run.validate_every, not --trainer.val_check_interval."
         )
-    trainer.max_epochs = -1
-    trainer.check_val_every_n_epoch = None
-    trainer.val_check_interval = interval
-    if every is None:
-        trainer.limit_val_batches = 0
+    derived = {"max_epochs": -1, "check_val_every_n_epoch": None, "val_check_interval": interval}
+    return derived | ({"limit_val_batches": 0} if every is None else {})
 
 
 def run(args: list[str], preemption: Preemption | None = None) -> None:
@@ -292,26 +322,20 @@ def run(args: list[str], preemption: Preemption | None = None) -> None:
         raise death from error
 
 
-def _refusal(error: BaseException) -> BaseException:
-    """The error of ours behind an error of the parser; that error itself if there is none."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, AsvaError):
-        cause = cause.__cause__ or cause.__context__
-    return cause or error
-
-
 def _is_rank_zero() -> bool:
     """Whether this is the one process of the run that writes; known before there is a trainer."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def check_files(args: list[str]) -> None:
-    """A missing configuration file deserves a better message than a parser's."""
+    """A configuration file that is missing, or none, deserves a better message than a parser's."""
     for place, word in enumerate(args):
         name, equals, value = word.partition("=")
         if name in ("--config", "-c"):
             path = value if equals else (args[place + 1] if place + 1 < len(args) else "")
-            if path and not Path(path).is_file() and "\n" not in path and ":" not in path:
+            if os.path.isfile(path):  # of pathlib's, one raises for settings that are written into the word
+                check_recipe(Path(path))
+            elif path and "\n" not in path and ":" not in path:
                 near = sorted(str(file) for file in Path("experiments").glob("**/*.yaml"))
                 known = f" Recipes here: {', '.join(near)}." if near else ""
                 raise ConfigurationError(f"The configuration {path} does not exist.{known}")

@@ -2,17 +2,21 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from asva_lightning.data.commands import with_manifest
+from asva_lightning.data.manifest import SampleRecord
+from asva_lightning.data.randomness import check_seed
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.delay import DELAYS, check_delays, delay_requests, judge_delays
 from asva_lightning.evaluation.follow_clips import choose_clips
 from asva_lightning.evaluation.follow_report import write_delay, write_swap
 from asva_lightning.evaluation.generators import write_requests
-from asva_lightning.evaluation.swap import judge_swap, swap_groups
+from asva_lightning.evaluation.references import Reference, digest
+from asva_lightning.evaluation.swap import check_frames, judge_swap, swap_groups
 from asva_lightning.media import ClipFormat
 from asva_lightning.training.checkpoints import Which
 from asva_lightning.training.follow_videos import (
@@ -48,7 +52,7 @@ class VideoSource:
         stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
 
     Raises:
-        ConfigurationError: If not exactly one of checkpoint, generated and pairs is given.
+        ConfigurationError: If not exactly one of checkpoint, generated and pairs is given, or the seed is negative.
     """
 
     checkpoint: str | None = None
@@ -64,6 +68,7 @@ class VideoSource:
 
     def __post_init__(self) -> None:
         check_ways(self.checkpoint, self.generated, self.pairs)
+        check_seed(self.seed)
 
     def open(self, output: str) -> tuple[FollowedVideos | None, ClipFormat]:
         """The videos, none where only pairs are written, and what a clip is.
@@ -111,6 +116,7 @@ def follow_swap(
         raise ConfigurationError(f"--clips must be 2 or more and --groups 1 or more, not {clips} and {groups}.")
     samples = with_manifest(shards).samples(split)
     videos, clip_format = origin.open(output)
+    check_frames(clip_format)
     chosen = choose_clips(samples, clip_format, clips * groups)
     crossed = list(swap_groups(chosen, clips))
     left_out = [f"{name} ({len(found)})" for name, found in chosen.items() if len(found) < clips]
@@ -125,7 +131,7 @@ def follow_swap(
     if videos is None:
         _write_pairs(sets, str(origin.pairs), clip_format, "swap")
         return
-    protocol = {"test": "swap", "split": split, "clips": clips, "groups": groups, "format": asdict(clip_format)}
+    protocol = {"test": "swap", "clips": clips, "groups": groups, **_protocol(samples, split, clip_format)}
     videos.prepare(sets, {"shards": shards, **protocol})
     judged = [judge_swap(group, videos.read(sets[group.name]), clip_format) for group in crossed]
     sys.stdout.write(write_swap(Path(output), judged, {"shards": shards, "split": split, **videos.facts}, protocol))
@@ -157,7 +163,7 @@ def follow_delay(
         RunError: If the checkpoint is nothing that can be opened.
     """
     origin = VideoSource(**source)
-    late = list(delays or DELAYS)
+    late = list(DELAYS if delays is None else delays)
     check_delays(late)
     if clips < 1:
         raise ConfigurationError(f"--clips must be 1 or more, not {clips}.")
@@ -172,11 +178,17 @@ def follow_delay(
     if videos is None:
         _write_pairs(sets, str(origin.pairs), clip_format, "delay")
         return
-    protocol = {"test": "delay", "split": split, "clips": clips, "delays": late, "format": asdict(clip_format)}
+    protocol = {"test": "delay", "clips": clips, "delays": late, **_protocol(samples, split, clip_format)}
     videos.prepare(sets, {"shards": shards, **protocol})
     judged = [judge_delays(clip, videos.read(sets[clip.name]), late, clip_format) for clip in used]
     facts = {"shards": shards, "split": split, **videos.facts}
     sys.stdout.write(write_delay(Path(output), judged, late, facts, protocol))
+
+
+def _protocol(samples: Sequence[SampleRecord], split: str, format: ClipFormat) -> dict[str, Any]:
+    """What both tests must have in common before results are compared; shards with other clips are others."""
+    references = [Reference(sample.key, sample.text, sample) for sample in samples]
+    return {"split": split, "format": asdict(format), "reference": digest(references)}
 
 
 def _write_pairs(sets: Sets, folder: str, format: ClipFormat, test: str) -> None:

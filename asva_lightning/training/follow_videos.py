@@ -1,21 +1,27 @@
 """Where the videos of a test of following come from: made by a pipeline, or found as the files of another system."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from asva_lightning.diffusion import Guidance
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.evaluation.generators import Request, make_videos, missing_videos, read_videos
+from asva_lightning.evaluation.generators import Request, lacking_videos, make_videos, missing_videos, read_videos
+from asva_lightning.evaluation.judging import check_generated
 from asva_lightning.evaluation.pipeline_generator import PipelineGenerator
 from asva_lightning.media import ClipFormat
 from asva_lightning.training.checkpoints import Which
+from asva_lightning.training.pipeline_digest import pipeline_digest
 from asva_lightning.training.sources import open_pipeline
 from asva_lightning.worklist import work
+
+logger = logging.getLogger(__name__)
 
 Sets = Mapping[str, Sequence[Request]]
 """Requests that are answered together, by name."""
@@ -47,7 +53,8 @@ class FollowedVideos(ABC):
             selection: How the clips were chosen. A clip's noise depends on it, so videos of two selections do not mix.
 
         Raises:
-            ConfigurationError: If videos are missing, or were made in another way.
+            ConfigurationError: If videos are missing, or others were made in this folder.
+            MediaError: If a video cannot be judged.
             WorkFailed: If some could not be made.
         """
 
@@ -68,41 +75,54 @@ class MadeVideos(FollowedVideos):
         folder: Where they are, or will be.
         format: What a clip is.
         generator: The pipeline.
-        about: What identifies it: videos of another one are not mixed with its own.
+        about: What is known of it.
+        digest: What identifies it, see :func:`~asva_lightning.training.pipeline_digest.pipeline_digest`.
     """
 
     generator: PipelineGenerator
     about: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def facts(self) -> dict[str, str | float]:
         """The checkpoint, and how it is sampled."""
-        pipeline = self.generator.pipeline
-        guidance = self.generator.guidance or pipeline.guidance
+        guidance = self._guidance
+        known = {name: self.about[name] for name in ("optimizer steps", "weights") if name in self.about}
         return {
             "checkpoint": str(self.about["checkpoint"]),
+            "digest": self.digest,
+            **known,
             "audio guidance": guidance.audio,
             "text guidance": guidance.text,
-            "steps": pipeline.steps,
+            "steps": self.generator.pipeline.steps,
             "seed": self.generator.seed,
         }
 
     def prepare(self, sets: Sets, selection: Mapping[str, Any]) -> None:
-        """Make what is missing, set by set; what is made stays when it is stopped."""
+        """Make what is missing or was made otherwise, set by set; what is made stays when it is stopped."""
         journal = self.folder.parent / "journal.jsonl"
+        made_by = {
+            "digest": self.digest, "guidance": asdict(self._guidance), "steps": self.generator.pipeline.steps,
+            "seed": self.generator.seed, "format": asdict(self.format),
+        }  # fmt: skip
 
         def make(name: str) -> dict[str, Any]:
-            make_videos(sets[name], self.generator, self.folder, self.format)
+            make_videos(sets[name], self.generator, self.folder, self.format, made_by)
             return {"videos": len(sets[name])}
 
         settings = {**self.about, **self.facts, **selection}
         work(list(sets), make, key=str, title="videos", journal=journal, settings=settings, retry_failures=True).check()
-        missing = [name for requests in sets.values() for name in missing_videos(requests, self.folder)]
-        if missing:
-            raise ConfigurationError(
-                f"{self.folder / missing[0]} was made and is gone ({len(missing)} videos are). Delete {journal} and "
-                "start again: only what is missing is made."
-            )
+        # The journal knows what was made, not whether it is still there.
+        lost = {name: lacking_videos(requests, self.folder, made_by) for name, requests in sets.items()}
+        if any(lost.values()):
+            count = sum(len(requests) for requests in lost.values())
+            logger.warning("%s: %d videos are gone or were replaced, and are made again.", self.folder, count)
+        for name in (name for name, requests in lost.items() if requests):
+            make(name)
+
+    @property
+    def _guidance(self) -> Guidance:
+        return self.generator.guidance or self.generator.pipeline.guidance
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,12 @@ class FoundVideos(FollowedVideos):
         return {"generated": str(self.folder)}
 
     def prepare(self, sets: Sets, selection: Mapping[str, Any]) -> None:
-        """Check that every video is there under its name."""
+        """Check that every video is there under its name, and is a clip of the format.
+
+        Raises:
+            ConfigurationError: If videos are missing.
+            MediaError: If one cannot be read, or has another length, rate or size.
+        """
         requests = [request for of_set in sets.values() for request in of_set]
         missing = missing_videos(requests, self.folder)
         if missing:
@@ -123,6 +148,8 @@ class FoundVideos(FollowedVideos):
                 f"{self.folder} lacks {len(missing)} of {len(requests)} videos, such as {missing[0]}. A video has the "
                 "name of its pair; write the pairs with --pairs FOLDER and otherwise the same words."
             )
+        for request in requests:
+            check_generated(str(self.folder / f"{request.key}.mp4"), self.format, needs_sound=False)
 
 
 def format_of_others(format: ClipFormat | None, checkpoint: str | None) -> ClipFormat:
@@ -184,4 +211,4 @@ def made_by(
     guidance = replace(pipeline.guidance, **{name: value for name, value in asked.items() if value is not None})
     generator = PipelineGenerator(pipeline, seed, batch_size, guidance)
     about = {**opened.about, "checkpoint": checkpoint, "weights": weights}
-    return MadeVideos(output / "videos", pipeline.format, generator, about)
+    return MadeVideos(output / "videos", pipeline.format, generator, about, pipeline_digest(pipeline))

@@ -45,7 +45,7 @@ def digest_of_frozen(network: nn.Module, without: str = "") -> str:
         for name, value in network.named_parameters()
         if not value.requires_grad and not (without and without in name)
     ]
-    return _digest(frozen) if frozen else ""
+    return digest_of_tensors(frozen) if frozen else ""
 
 
 def compare_frozen(trained_on: Mapping[str, str], present: Mapping[str, str], where: str) -> None:
@@ -67,8 +67,8 @@ def compare_frozen(trained_on: Mapping[str, str], present: Mapping[str, str], wh
             )
 
 
-def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """Names, shapes and values, whatever the device and memory layout."""
+def digest_of_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """A hash of names, shapes and values, whatever the device and memory layout."""
     hasher = hashlib.blake2b(digest_size=8)
     for name, tensor in sorted(tensors, key=lambda pair: pair[0]):
         hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -12,22 +12,31 @@ from asva_lightning.training.compute import Compute
 from asva_lightning.training.doctor.step import audio_encoders_in, bare_grid, windows_in
 from asva_lightning.training.doctor.tree import Node, instantiate, walk
 from asva_lightning.training.ema import ExponentialMovingAverage
+from asva_lightning.training.optimizer_check import check_optimizer_settings
+from asva_lightning.training.sync_task import SyncTask
 from asva_lightning.training.task import AnimationTask, check_drops
+from asva_lightning.training.trainer_check import check_trainer
 
 
 def check_options(config: Mapping[str, Any]) -> None:
     """Make the parts of an animation task that have no weights, and see whether they go together.
 
-    These are the anatomy, the objective, the sampler with the scheduler that follows the objective, the frame windows,
-    the average, the way of computing and the shares of dropped conditions. Models of other kinds are not looked at.
+    These are the anatomy, the optimizer with its schedule, the objective, the sampler with the scheduler that follows
+    the objective, the frame windows, the average, the way of computing and the shares of dropped conditions. Of a sync
+    task the optimizer and its schedule are made; models of other kinds are not looked at. The trainer is not made, but
+    what it may not be asked for is refused.
 
     Args:
-        config: A resolved configuration of `fit`: ``model`` and ``data``, as plain dictionaries, lists and values.
+        config: A resolved configuration of `fit`: ``trainer``, ``model`` and ``data``, as plain dictionaries, lists and
+            values.
 
     Raises:
         ConfigurationError: If a part refuses its settings, or two do not go together; its own message.
     """
+    check_trainer(config.get("trainer") or {})
     nodes = list(walk(config["model"], "model"))
+    if nodes and issubclass(nodes[0].owner, AnimationTask | SyncTask):
+        check_optimizer_settings(nodes[0].arguments)
     if not nodes or not issubclass(nodes[0].owner, AnimationTask):
         return
     given = nodes[0].arguments

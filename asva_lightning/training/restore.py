@@ -9,7 +9,7 @@ import yaml
 
 from asva_lightning.errors import RunError, WeightsError
 from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.checkpoints import Which, read_checkpoint
+from asva_lightning.training.checkpoints import Which, check_fits, read_checkpoint
 from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
 from asva_lightning.training.task import AnimationTask
 
@@ -64,11 +64,7 @@ def open_run_for_use(source: str | Path, which: Which = "ema") -> OpenedRun:
     config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
     task = _instantiate(config["model"], str(run.config))
     content = read_checkpoint(checkpoint, which)
-    missing = {name for name, parameter in task.named_parameters() if parameter.requires_grad} - content.weights.keys()
-    unexpected = content.weights.keys() - task.state_dict().keys()
-    if missing or unexpected:
-        first = sorted(missing or unexpected)[0]
-        raise WeightsError(f"{checkpoint} does not fit {run.config}: see tensor {first}. Was the configuration edited?")
+    check_fits(content.weights, task, str(checkpoint), str(run.config))
     compare_frozen(content.frozen, digests_of_frozen(task.denoiser, task.conditioner, task.hears), str(checkpoint))
     task.load_state_dict(content.weights, strict=False)
     return OpenedRun(run, config, task.eval().requires_grad_(False), content.step, checkpoint)

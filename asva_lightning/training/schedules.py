@@ -31,6 +31,22 @@ class WarmupCosine(LambdaLR):
         self.floor = floor
         super().__init__(optimizer, self._share)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is. Its form and height are said by the recipe alone, so that a run may continue with others."""
+        return {"last_epoch": self.last_epoch, "_step_count": self._step_count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from where this schedule, or another one, was."""
+        self._step_count = state_dict["_step_count"]
+        self.go_to(state_dict["last_epoch"])
+
+    def go_to(self, step: int) -> None:
+        """Set the learning rates after so many steps; the same as if it had been stepped there, bit for bit."""
+        self.last_epoch = step
+        for group, base, share in zip(self.optimizer.param_groups, self.base_lrs, self.lr_lambdas):
+            group["lr"] = base * share(step)
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
     def _share(self, step: int) -> float:
         if step < self.warmup:
             return (step + 1) / self.warmup

@@ -57,10 +57,14 @@ def open_pipeline(source: str, which: Which = "ema", stable_diffusion: str = STA
             f"{source} cannot be opened: it is no run (no config.yaml), no exported folder (no model_index.json) and "
             "no checkpoint of the original (no modules/unet)."
         )
-    if not path.exists() and path.parent != Path() and path.parent.is_dir():  # a name of the Hub has no such folder here
+    if (
+        not path.exists() and path.parent != Path() and path.parent.is_dir()
+    ):  # a name of the Hub has no such folder here
         known = sorted(str(folder) for folder in path.parent.iterdir() if is_run(folder))
         there = f" Runs there: {', '.join(known)}." if known else ""
-        raise RunError(f"{source} does not exist.{there} Give a run folder, a checkpoint in one, or an exported folder.")
+        raise RunError(
+            f"{source} does not exist.{there} Give a run folder, a checkpoint in one, or an exported folder."
+        )
     return Opened(AnimationPipeline.from_pretrained(source), {"exported from": source})
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,10 +14,8 @@ from torch.nn.functional import cross_entropy
 from asva_lightning.data.batch import ClipBatch
 from asva_lightning.data.randomness import Purpose, numpy_generator
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.evaluation.evaluate import versions
-from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, log_mel
-from asva_lightning.metrics.sync_accuracy import CLIPS, SHIFT, WITHIN, SyncAccuracy, best_matches
+from asva_lightning.metrics.sync_accuracy import CLIPS, SHIFT, WITHIN, SyncAccuracy, SyncAccuracyValues, sync_of_videos
 from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training, load_avid_cma
 from asva_lightning.metrics.sync_classifier.picture import SIZE
 from asva_lightning.metrics.sync_windows import ShiftedWindows
@@ -26,22 +23,12 @@ from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.accumulation import count_batches_anew
 from asva_lightning.training.callbacks.sampling import gather
 from asva_lightning.training.schedules import stepped
+from asva_lightning.training.sync_results import JudgedVideo, SyncResults, protocol_of, sync_results
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = 204
 """Columns of 10 ms of the log-mel picture of a window of 2 s, in the release; longer windows have more."""
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What the protocol says of one test video: places from the middle of the best video and of the best sound."""
-
-    key: str
-    text: str
-    video: str
-    best_video: int
-    best_sound: int
 
 
 class SyncTask(pl.LightningModule):
@@ -112,7 +99,7 @@ class SyncTask(pl.LightningModule):
         self.make_schedule = learning_rate_schedule
         self.seed = seed
         self.accuracy = SyncAccuracy(self.protocol.count, self.protocol.shift, within)
-        self._judged: dict[int, _Judged] = {}
+        self._judged: dict[int, JudgedVideo] = {}
         self._loaded_step = 0
         for needed in (self.windows, self.protocol):
             needed.require(format)
@@ -154,8 +141,9 @@ class SyncTask(pl.LightningModule):
         with torch.autocast(self.device.type, enabled=False):
             sound = windows.cut_sound(batch.waveform, self.format)
             mel = log_mel(sound, columns=max(COLUMNS, int(100 * windows.seconds)))
-        audio_embedding = self.classifier.embed_audio(mel.flatten(0, 1).to(self.dtype))
-        video_embedding = self.classifier.embed_video(video.flatten(0, 1).to(self.dtype))
+        kind = next(self.classifier.parameters()).dtype  # DeepSpeed casts the network, not this module's word for it
+        audio_embedding = self.classifier.embed_audio(mel.flatten(0, 1).to(kind))
+        video_embedding = self.classifier.embed_video(video.flatten(0, 1).to(kind))
         shape = (len(batch), windows.count)
         return self.classifier.score_all(audio_embedding.unflatten(0, shape), video_embedding.unflatten(0, shape))
 
@@ -173,53 +161,50 @@ class SyncTask(pl.LightningModule):
         """As in validation, on the test clips; each is also kept by name."""
         scores = self._scores(batch, self.protocol)
         self.accuracy.update(scores[batch.real.to(self.device)])
-        matches = best_matches(scores).tolist()
+        values = torch.stack(sync_of_videos(scores, self.protocol.shift, self.accuracy.within), dim=1).tolist()
         for number, (position, real) in enumerate(zip(batch.positions.tolist(), batch.real.tolist())):
             if real:
                 key = f"{batch.keys[number]} at {batch.starts[number]:g} s"
                 text = batch.texts[number] or batch.categories[number]
-                self._judged[position] = _Judged(key, text, batch.keys[number], *matches[number])
+                self._judged[position] = JudgedVideo(key, text, batch.keys[number], *values[number])
 
     def on_test_epoch_end(self) -> None:
-        """Log the values over all clips, and write those of each into ``sync_accuracy.json`` of the run folder."""
-        chance = self._log_accuracy("test")
+        """Log the values over all clips, and write ``sync_accuracy.json`` of the run folder.
+
+        It has the values of each clip, the accuracy over the tolerance, and chance beside both.
+        """
+        values = self._log_accuracy("test")
         judged = gather(self.trainer, self._judged)
         self._judged = {}
         if self.trainer.is_global_zero:
-            results = self._results(judged, chance)
+            results = self._results(judged, values)
             path = RunFolder(Path(self.trainer.default_root_dir)).path / "sync_accuracy.json"
             results.write(path)
             logger.info("%s\n\nwritten to %s", results.table(), path)
 
-    def _log_accuracy(self, stage: str) -> float:
+    def _log_accuracy(self, stage: str) -> SyncAccuracyValues:
         values = self.accuracy.compute()
         self.accuracy.reset()
         for name in ("audio_to_video", "video_to_audio", "chance", "offset", "chance_offset"):
             self.log(f"{stage}/sync_{name}", getattr(values, name).float())
         # Lightning would count this under the step before; the values belong to the steps that are done.
         self.log("step", float(self.steps_done))
-        return float(values.chance)
+        return values
 
-    def _results(self, judged: list[_Judged], chance: float) -> Results:
-        within, shift = self.accuracy.within, self.protocol.shift
-        values = {
-            "audio_to_video": {clip.key: float(abs(clip.best_video) <= within) for clip in judged},
-            "video_to_audio": {clip.key: float(abs(clip.best_sound) <= within) for clip in judged},
-            "offset_seconds": {clip.key: (abs(clip.best_video) + abs(clip.best_sound)) / 2 * shift for clip in judged},
-        }
+    def _results(self, judged: list[JudgedVideo], values: SyncAccuracyValues) -> SyncResults:
         facts: dict[str, str | float] = {
-            "chance": round(chance, 4),
             "step": self.steps_done,
             "shifted clips": self.protocol.count,
-            "seconds apart": shift,
-            "right within places": within,
+            "seconds apart": self.protocol.shift,
+            "right within places": self.accuracy.within,
             "seed": self.seed,
             "frames": self.format.frames,
             "fps": self.format.fps,
             "size": f"{self.format.height}x{self.format.width}",
         }
-        texts, videos = ({clip.key: getattr(clip, name) for clip in judged} for name in ("text", "video"))
-        return Results(values, texts, facts, videos, versions=versions())
+        data = getattr(self.trainer, "datamodule", None)
+        protocol = protocol_of(self.protocol, self.accuracy.within, self.format, self.picture, data)
+        return sync_results(judged, values, facts, protocol)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let a run continue with another number of accumulated batches."""

@@ -82,7 +82,7 @@ class AnimationTask(pl.LightningModule):
         self.seed = seed
         self.compute = compute or Compute()
         self.init_from = init_from
-        self.validation_loss = MeanMetric()
+        self.validation_loss = MeanMetric(nan_strategy="disable")  # NaN of one clip is not to vanish from the mean
         self.strict_loading = False  # checkpoints hold trained parameters only
         self._restored_average: dict[str, Any] | None = None
         self._frozen: dict[str, str] = {}
@@ -141,8 +141,10 @@ class AnimationTask(pl.LightningModule):
         """The objective's mean loss over the clips of the batch."""
         positions = batch.positions.tolist()
         generators = [torch_generator(self.seed, Purpose.TRAINING, position, self.device) for position in positions]
-        draws = torch.tensor([self._draws(position) for position in positions])  # (b, 3) on the CPU
-        timestep = (draws[:, 0] * self.objective.steps).long().to(self.device)
+        # (b, 3) on the CPU. Under bf16-true the type would have 8 bits, which is too few for 1000 levels.
+        draws = torch.tensor([self._draws(position) for position in positions], dtype=torch.float32)
+        last = self.objective.steps - 1  # a draw just below 1 is rounded to 1
+        timestep = (draws[:, 0] * self.objective.steps).long().clamp(max=last).to(self.device)
         latents, conditions = self.conditioner(batch, generators, hear=self.hears)
         null = self.conditioner.null(batch.waveform.shape[-1], latents.shape[2], self.device, hear=self.hears)
         conditions = drop(
@@ -184,16 +186,19 @@ class AnimationTask(pl.LightningModule):
         levels = [int((0.5 + 0.6180339887 * position) % 1 * self.objective.steps) for position in positions]
         latents, conditions = self.conditioner(batch, hear=self.hears)
         loss = self._loss(latents, generators, torch.tensor(levels, device=self.device), conditions)
-        self.validation_loss.update(loss, batch.real.to(loss.device, loss.dtype))
+        self.validation_loss.update(loss[batch.real.to(loss.device)])
         self.log(name, self.validation_loss, on_step=False, on_epoch=True, batch_size=len(batch))
         # Lightning would count this under the step before; the value belongs to the steps that are done.
         self.log("step", float(self.steps_done), on_step=False, on_epoch=True, batch_size=len(batch))
 
     def _loss(self, latents: Tensor, generators: list[torch.Generator], timestep: Tensor, conditions: Any) -> Tensor:
-        shape = latents.shape[1:]
-        noise = torch.stack([torch.randn(shape, generator=generator, device=self.device) for generator in generators])
+        # Under bf16-true and 16-true the type of what is drawn would be half as wide, if it were not named.
+        kind, shape = torch.float32, latents.shape[1:]
+        noise = torch.stack([torch.randn(shape, generator=one, device=self.device, dtype=kind) for one in generators])
         noisy = self.objective.add_noise(latents, noise, timestep)
-        prediction = self.denoiser(noisy.to(self.dtype), self.objective.network_timestep(timestep), conditions)
+        # The denoiser's own type: DeepSpeed casts the networks and leaves this module's word for it as it was.
+        noisy = noisy.to(self.denoiser.dtype)
+        prediction = self.denoiser(noisy, self.objective.network_timestep(timestep), conditions)
         return self.objective.loss(prediction, latents, noise, timestep)
 
     def _draws(self, position: int) -> list[float]:
@@ -236,7 +241,8 @@ class AnimationTask(pl.LightningModule):
         return self.average.begun
 
     def on_validation_epoch_start(self) -> None:
-        """Validate with the average."""
+        """Validate with the average, and count in float32 whatever the type that the networks were cast to."""
+        self.validation_loss.set_dtype(torch.float32)
         self._lent.enter_context(self.averaged())
 
     def on_validation_epoch_end(self) -> None:

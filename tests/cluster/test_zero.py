@@ -17,16 +17,22 @@ MORE = ("--trainer.devices=2", "--trainer.log_every_n_steps=1", "--run.save_ever
 
 def start(shards, root, stage: int | None, *more: str) -> None:
     """``fit`` on two ranks: under DDP, or under a ZeRO stage."""
-    strategy = ["--trainer.strategy=ddp"]
-    if stage is not None:
-        overlay = root / "zero.yaml"
-        root.mkdir(exist_ok=True)
-        overlay.write_text(
-            "trainer:\n  strategy:\n    class_path: cluster.cpu_deepspeed.CPUDeepSpeedStrategy\n"
-            f"    init_args: {{stage: {stage}}}\n"
-        )
-        strategy = [f"--config={overlay}"]
-    arguments = words("fit", shards, root / "runs", f"--trainer.max_steps={STEPS}", *MORE, *strategy, *more)
+    strategy = ["--trainer.strategy=ddp"] if stage is None else [f"--config={overlay(root, stage)}"]
+    launch_on_cpus(words("fit", shards, root / "runs", f"--trainer.max_steps={STEPS}", *MORE, *strategy, *more))
+
+
+def overlay(root, stage: int):
+    """A file of settings that chooses a ZeRO stage."""
+    path = root / "zero.yaml"
+    root.mkdir(exist_ok=True)
+    path.write_text(
+        "trainer:\n  strategy:\n    class_path: cluster.cpu_deepspeed.CPUDeepSpeedStrategy\n"
+        f"    init_args: {{stage: {stage}}}\n"
+    )
+    return path
+
+
+def launch_on_cpus(arguments) -> None:
     launch(arguments, DS_ACCELERATOR="cpu", PYTHONPATH=f"{ROOT / 'tests'}:{ROOT / 'tests' / 'training'}")
 
 
@@ -104,6 +110,17 @@ def test_resumed_sharded_training_equals_uninterrupted(synth_shards, tmp_path, z
     whole = only_run(tmp_path / "runs")
     assert_same(weights(whole, STEPS), weights(resumed, STEPS))
     assert_same(average(whole, STEPS), average(resumed, STEPS))
+
+
+@pytest.mark.slow
+def test_weights_in_bf16_train_as_those_in_float32(ddp, synth_shards, tmp_path):
+    """DeepSpeed casts the networks and tells the module nothing of it."""
+    start(synth_shards, tmp_path, 2, "--trainer.precision=bf16-mixed", "--trainer.callbacks=null")
+    run = only_run(tmp_path / "runs")
+    for name in ("train/loss", "validation/loss"):
+        one, other = losses(ddp, name), losses(run, name)
+        assert one.keys() == other.keys()
+        assert 0 < max(abs(one[step] - other[step]) for step in one) < 0.05
 
 
 @pytest.mark.slow

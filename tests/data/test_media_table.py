@@ -115,7 +115,7 @@ def test_wrong_tables_are_told(write, tmp_path):
 
     assert "has no rows. Name one clip a row" in told(b"path,text\n")
     assert "line 2 has 3 cells, but 2 columns are named. Put cells that hold a comma" in told(b"path,text\na,b,c\n")
-    assert "is no UTF-8 table" in told(b"path\n\xff\xfe\n")
+    assert "is no UTF-8 table: invalid start byte in line 2" in told(b"path\n\xff\xfe\n")
     assert "share the key" in told(b"path,text\na/1.mp4,x\nb/1.mp4,x\n")
     assert "has no column 'caption'" in told(b"path\n1.mp4\n", columns=Columns(text="caption"))
     assert "expect counts train, validation, test and classes, not trains" in told(

@@ -1,9 +1,11 @@
 """Derived randomness."""
 
 import numpy as np
+import pytest
 import torch
 
-from asva_lightning.data.randomness import Purpose, numpy_generator, torch_generator
+from asva_lightning.data.randomness import Purpose, check_seed, numpy_generator, torch_generator
+from asva_lightning.errors import ConfigurationError
 
 
 def test_the_same_words_give_the_same_numbers_and_others_give_others():
@@ -19,6 +21,17 @@ def test_the_same_words_give_the_same_numbers_and_others_give_others():
     }
     assert len(set(drawn.values())) == len(drawn)
     assert all(numpy_generator(*words).integers(2**62) == number for words, number in drawn.items())
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_that_no_generator_takes_are_refused(seed):
+    for draw in (
+        lambda: check_seed(seed),
+        lambda: numpy_generator(seed, Purpose.ORDER),
+        lambda: torch_generator(seed, Purpose.SAMPLING, 0),
+    ):
+        with pytest.raises(ConfigurationError, match=f"from 0 to .* not {seed}"):
+            draw()
 
 
 def test_neighbouring_positions_have_unrelated_noise():

@@ -44,6 +44,17 @@ def test_pixel_codec_can_store_changes_from_the_first_frame():
     assert not codec.encode(still)[:, :, 1:].any()
 
 
+def test_latents_are_sampled_in_float32_where_half_the_type_is_the_default():
+    codec, mean = PixelCodec(1), torch.zeros(1, 2, 3, 4, 4)
+    expected = codec.from_frames(mean, torch.ones_like(mean), generators(1))
+    torch.set_default_dtype(torch.bfloat16)  # as Lightning does in a step with bf16-true
+    try:
+        sampled = codec.from_frames(mean, torch.ones_like(mean), generators(1))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(sampled, expected)
+
+
 @pytest.mark.parametrize("change", [0.0, -1.0])
 def test_changes_need_a_positive_factor(change):
     with pytest.raises(ConfigurationError, match=rf"change > 0, not {change}; leave it out to store frames as they"):

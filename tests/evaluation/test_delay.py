@@ -69,7 +69,7 @@ def test_clips_that_do_not_move_are_left_out_and_counted():
     assert results.overall("correlation").mean == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize("delays", [[], [0.2, 0.0], [0.2, 0.2003]])
+@pytest.mark.parametrize("delays", [[], [0.2, 0.0], [0.2, 0.2003], [math.nan], [0.2, -math.inf]])
 def test_delays_that_say_nothing_are_refused(delays):
     with pytest.raises(ConfigurationError, match="needs different delays in seconds other than 0"):
         check_delays(delays)

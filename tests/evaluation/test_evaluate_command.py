@@ -273,19 +273,29 @@ def test_clips_are_matched_with_shards_and_by_the_names_of_predict(synth_shards,
         (["--generated=SYSTEM", "--measures=[psnr,psnr]"], "Two measures are called psnr"),
         (["--generated=SYSTEM", "--measures=[]"], "There is no measure. Name some of onset_f1"),
         (["--generated=SYSTEM", "--output=r.csv"], "--output r.csv must end in .json"),
+        (["--generated=SYSTEM", "--output=FOLDER.json"], "is a folder. Give a file in it, such as "),
+        (["--generated=SYSTEM", "--set_resamples=-1"], "--set_resamples must be 0 or more, not -1"),
         (["--generated=SYSTEM", "--clips_per_reference=0"], "--clips_per_reference must be 1 or more, not 0"),
         (["--generated=SYSTEM", "--split=validation"], "no clip in the split 'validation', only in test, train"),
         (["--generated=nowhere"], "--generated nowhere does not exist"),
         (["--generated=EMPTY"], "holds no mp4 file"),
-        (["--generated=SYSTEM", "--shift-test"], "--shift_test judges true clips; leave --generated out"),
+        (["--generated=SYSTEM", "--shift-test"], "true clips with their own sound; leave --generated out"),
+        (["--shift-test", "--sound=scrambled"], "true clips with their own sound; leave --sound out"),
+        (
+            ["--shift-test", "--allow_partial", "--clips_per_reference=2", "--set_resamples=5"],
+            "leave --allow_partial, --clips_per_reference, --set_resamples out",
+        ),
         (["--generated=SYSTEM", '--judges={"x": {"class_path": "judges_for_tests.None"}}'], "below `judges` cannot be"),
         (["--generated=SYSTEM", '--judges={"psnr": {"class_path": "judges_for_tests.Loudness"}}'], "called psnr"),
         (["--generated=SYSTEM", '--judges={"x": {"class_path": "judges_for_tests.Untyped"}}'], "types written down"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(words, message, clip_folder, system, tmp_path, capsys):
+    places = {"SYSTEM": system, "EMPTY": tmp_path / "empty", "FOLDER.json": tmp_path / "folder.json"}
     (tmp_path / "empty").mkdir()
-    words = [word.replace("SYSTEM", str(system)).replace("EMPTY", str(tmp_path / "empty")) for word in words]
+    (tmp_path / "folder.json").mkdir()
+    for name, place in places.items():
+        words = [word.replace(name, str(place)) for word in words]
     assert message in refused(capsys, f"--reference={clip_folder}", *words)
 
 
@@ -297,13 +307,13 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("way", ["--generated=SYSTEM", "--shift_test"])
+@pytest.mark.parametrize("way", [("--generated=SYSTEM", "--sound=reference"), ("--shift_test",)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_judging_weights_that_are_not_there_are_told_by_their_own_message(name, way, clip_folder, system, capsys):
     path, argument = f"asva_lightning.metrics.{name}", NETWORKS[name]
     judge = {"class_path": path, "init_args": {argument: "nowhere/weights.pth"}}
-    words = [way.replace("SYSTEM", str(system)), f"--reference={clip_folder}", f"--judges={json.dumps({'x': judge})}"]
-    error = refused(capsys, *words, "--sound=reference")
+    words = [word.replace("SYSTEM", str(system)) for word in way]
+    error = refused(capsys, *words, f"--reference={clip_folder}", f"--judges={json.dumps({'x': judge})}")
     assert error.startswith("error: nowhere/weights.pth "), "the file comes first, and no account of a parser"
     assert "Needed: " in error
     assert "Subtypes" not in error
@@ -388,3 +398,25 @@ def test_which_weights_made_the_clips_is_said(clip_folder, copied, tmp_path):
     assert results["facts"]["weights"] == "raw"
     assert results["clip_facts"][f"{KEY}_clip-01"] == made
     assert "weights raw" in (tmp_path / "r.md").read_text()
+
+
+def test_a_mixture_of_systems_is_told(clip_folder, copied, tmp_path, caplog):
+    for number, file in enumerate(sorted(copied.rglob("*.json"))):
+        file.write_text(json.dumps({"step": 500 if number else 1000, "steps": 50 if number else 20, "seed": number}))
+    results = evaluate(copied, clip_folder, tmp_path / "r.json", "--measures=[psnr]")
+    assert (results["facts"]["step"], results["facts"]["sampling steps"]) == ("differs between clips",) * 2
+    assert "by the JSON files beside them they differ in step, sampling steps (or some do not say)" in caplog.text
+    caplog.clear()
+    for file in copied.rglob("*.json"):
+        file.write_text(json.dumps({"step": 500, "steps": 50, "seed": len(file.stem)}))
+    results = evaluate(copied, clip_folder, tmp_path / "r.json", "--measures=[psnr]")
+    assert (results["facts"]["step"], results["facts"]["sampling steps"]) == ("500", "50")
+    assert "no one system" not in caplog.text
+
+
+def test_an_infinite_distance_does_not_cost_the_other_values(clip_folder, system, tmp_path, caplog):
+    judges = '--judges={"endless": {"class_path": "judges_for_tests.Endless"}}'
+    results = evaluate(system, clip_folder, tmp_path / "r.json", judges, "--measures=[psnr]")
+    assert len(results["values"]["psnr"]) == 9
+    assert results["sets"]["endless"]["all"]["mean"] is None
+    assert "endless of 9 clips: The distance is inf, no finite number" in caplog.text

@@ -1,5 +1,6 @@
 import csv
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,28 @@ def test_videos_are_files_and_are_made_once(tmp_path):
     assert probe(tmp_path / "videos" / "click-1--click-2.mp4").has_sound
     with pytest.raises(MediaError, match="click-1--click-1.mp4"):
         read_videos(requests, tmp_path / "elsewhere", FORMAT)
+
+
+def test_a_video_is_kept_only_where_its_json_file_says_that_it_was_made_so(tmp_path):
+    requests, asked = GROUP.requests(FORMAT)[:2], []
+
+    def animate(requests):
+        asked.extend(request.key for request in requests)
+        return one_by_one(follower)(requests)
+
+    def made(requests, **about) -> int:
+        before = len(asked)
+        make_videos(requests, animate, tmp_path, FORMAT, about)
+        return len(asked) - before
+
+    assert [made(requests, seed=0), made(requests, seed=0), made(requests, seed=1)] == [2, 0, 2]
+    louder = [replace(requests[0], waveform=requests[0].waveform * 2), replace(requests[1], seed=9)]
+    assert [made(louder, seed=1), made(louder, seed=1)] == [2, 0]
+    (tmp_path / f"{requests[0].key}.json").unlink()
+    (tmp_path / f"{requests[1].key}.mp4").unlink()
+    assert made(louder, seed=1) == 2
+    (tmp_path / f"{requests[0].key}.json").write_text("torn")
+    assert made(louder, seed=1) == 1
 
 
 def test_pairs_for_another_system_are_pictures_sounds_and_a_list(tmp_path):

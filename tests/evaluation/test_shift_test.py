@@ -178,3 +178,14 @@ def test_slope_is_that_of_least_squares_over_both_directions():
 def test_values_that_are_nan_are_left_out():
     telling = report((math.nan, 0.5, 0.5, 0.0), (0.2, 0.1, 0.1, 0.0)).telling("m", ("+0.1",))
     assert (telling.count, telling.unpaired) == (1, 1.0)
+
+
+def test_values_that_are_no_finite_numbers_are_left_out_and_written_as_null(tmp_path):
+    shifted = report((math.inf, 0.5, 0.5, 0.0), (0.6, 0.3, -math.inf, 0.0), (0.6, 0.3, 0.2, 0.0))
+    assert shifted.telling("m", ("+0.1",)).count == 2
+    assert shifted.score("m", ("right",)).left_out == 1
+    assert (shifted.slope("m").count, shifted.slope("m").left_out) == (1, 2)
+    shifted.write(tmp_path / "s.json")
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["clips"]["0"]["values"]["m"]["right"] is None
+    assert content["scores"]["m"]["right"]["mean"] == pytest.approx(0.6)

@@ -8,6 +8,7 @@ from asva_lightning.evaluation.generators import one_by_one
 from asva_lightning.evaluation.likeness import LIKENESSES
 from asva_lightning.evaluation.swap import (
     SwapGroup,
+    check_frames,
     judge_swap,
     margin,
     recognised,
@@ -16,6 +17,7 @@ from asva_lightning.evaluation.swap import (
     swap_test,
     wilson_interval,
 )
+from asva_lightning.media import ClipFormat
 
 GROUPS = list(swap_groups({name: [clicking_clip(10 * at + n, name) for n in range(5)] for at, name in
                            enumerate(("bell", "drum", "frog"))}, 5))  # fmt: skip
@@ -109,6 +111,12 @@ def test_groups_are_of_one_class_and_one_size():
         swap_results(
             [judge_swap(one, one_by_one(still)(one.requests(FORMAT)), FORMAT) for one in (groups[0], GROUPS[0])]
         )
+
+
+def test_clips_too_short_to_be_compared_by_motion_are_refused():
+    check_frames(ClipFormat(frames=3))
+    with pytest.raises(ConfigurationError, match="3 frames or more, not 2"):
+        check_frames(ClipFormat(frames=2))
 
 
 def test_a_generator_must_return_what_is_asked_for():

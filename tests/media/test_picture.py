@@ -84,6 +84,33 @@ def test_every_kind_of_png_becomes_rgb(picture, colour):
         assert pixels[:, 4, 4].tolist() == list(colour)
 
 
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        (np.int32([[0, 65535], [32768, 0]]), 128),
+        (np.int32([[0, 200], [100, 0]]), 100),
+        (np.float32([[0, 1], [0.5, 0]]), 128),
+        (np.float32([[0, 255], [64, 0]]), 64),
+        (np.float32([[0, 1], [0, 0]]), 0),
+    ],
+)
+def test_grey_of_32_bits_is_scaled_where_its_range_is_clear(tmp_path, values, level):
+    Image.fromarray(values).save(tmp_path / "grey.tif")
+    pixels = read_picture(tmp_path / "grey.tif", 2, 2)
+    assert pixels[:, 1, 0].tolist() == [level] * 3
+    assert pixels.max() == (200 if values.max() == 200 else 255)
+
+
+@pytest.mark.parametrize(
+    "values", [np.int32([[0, 70000]]), np.int32([[-1, 9]]), np.float32([[0, 3]]), np.float32([[0, 256]]),
+               np.float32([[-0.1, 1]]), np.float32([[np.nan, 1]])],
+)  # fmt: skip
+def test_grey_of_32_bits_without_a_clear_range_is_refused(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "grey.tif")
+    with pytest.raises(MediaError, match=r"grey.tif: .*which is no known range. Save it with 8 or 16 bits"):
+        read_picture(tmp_path / "grey.tif", 2, 2)
+
+
 def test_of_an_animation_the_first_frame_is_taken():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     pixels = read_picture(saved(frames[0], "gif", save_all=True, append_images=frames[1:]), 8, 8)

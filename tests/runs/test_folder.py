@@ -79,6 +79,22 @@ def test_a_folder_given_by_hand_is_taken_with_a_word_on_what_changed(tmp_path, c
     assert "mine was begun with another configuration:\n  seed_everything: 0 there, 5 here" in caplog.text
 
 
+def test_a_start_that_cannot_hold_the_folder_changes_nothing_in_it(tmp_path, caplog):
+    def refuse(run):
+        assert run.path.parent == tmp_path
+        raise RunError("somebody is here")
+
+    run = open_run(tmp_path, "first", CONFIG)
+    before = {path.name: path.read_text() for path in run.path.iterdir()}
+    other = {**CONFIG, "seed_everything": 5}
+    with pytest.raises(RunError, match="somebody is here"):
+        open_run(tmp_path, "first", other, folder=run.path, hold=refuse)
+    with pytest.raises(RunError, match="somebody is here"):
+        open_run(tmp_path, "first", other, hold=refuse)
+    assert {path.name: path.read_text() for path in run.path.iterdir()} == before
+    assert not caplog.records, "what is refused needs no word on what would have changed"
+
+
 def test_other_ranks_write_nothing(tmp_path):
     chosen = open_run(tmp_path / "runs", "first", CONFIG, writes=False)
     assert not (tmp_path / "runs").exists()
@@ -114,6 +130,21 @@ def test_the_latest_complete_checkpoint_is_found(tmp_path, caplog):
     (run.checkpoints / "last.ckpt").write_bytes(run.checkpoint(900).read_bytes())
     assert run.latest_checkpoint() == run.checkpoint(1000000)
     assert "step_1000001.ckpt is unfinished" in caplog.text
+
+
+def test_checkpoints_behind_a_step_are_set_aside_and_none_is_lost(tmp_path):
+    run = RunFolder(tmp_path)
+    run.checkpoints.mkdir()
+    for step in (4000, 5000, 1_000_000):
+        torch.save({"step": step}, run.checkpoint(step))
+    assert [step for step, _ in run.numbered_checkpoints()] == [4000, 5000, 1_000_000]
+    aside = [path.name for path in run.set_aside(later_than=4000)]
+    assert aside == ["aside_step_005000.ckpt", "aside_step_1000000.ckpt"]
+    assert run.latest_checkpoint() == run.checkpoint(4000)
+    torch.save({"step": 5000}, run.checkpoint(5000))
+    assert [path.name for path in run.set_aside(later_than=4000)] == ["aside2_step_005000.ckpt"]
+    assert (run.checkpoints / "aside_step_005000.ckpt").exists()
+    assert run.set_aside(later_than=4000) == []
 
 
 def test_a_deepspeed_checkpoint_is_complete_when_it_says_what_is_latest(tmp_path):

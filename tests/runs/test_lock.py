@@ -1,6 +1,8 @@
 """One process at a time in a run folder."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +66,19 @@ def test_the_lock_is_given_back(tmp_path):
     lock.release()
     with RunLock(tmp_path / "new"):
         pass
+
+
+def test_a_folder_that_is_removed_meanwhile_is_made_and_locked_again(tmp_path, monkeypatch):
+    folder, flock = tmp_path / "refused", fcntl.flock
+
+    def remove_first(*words):
+        monkeypatch.setattr("fcntl.flock", flock)
+        shutil.rmtree(folder)
+        flock(*words)
+
+    monkeypatch.setattr("fcntl.flock", remove_first)
+    with RunLock(folder), pytest.raises(RunError, match=f"process {os.getpid()}"):
+        RunLock(folder).acquire()
 
 
 def test_a_child_of_a_child_does_not_take_the_lock_away(tmp_path):

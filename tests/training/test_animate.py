@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from PIL import Image
 from runs_for_tests import fit
 
 from asva_lightning.cli import main
+from asva_lightning.errors import ConfigurationError
 from asva_lightning.media import ClipFormat, probe, read_clip, read_sound, write_clip
 from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.animate_jobs import picture_of_run
+from asva_lightning.training.animate_outputs import panel_files, prepare_outputs
+from asva_lightning.training.animate_pairs import read_pairs
 
 FORMAT = ClipFormat(12, 6, 32, 32)
 
@@ -173,6 +177,126 @@ def test_a_folder_of_pairs(run, tmp_path, caplog):
     assert (tmp_path / "out" / "one.mp4").stat().st_mtime_ns == before  # done before, not again
 
 
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mp4")}
+
+
+def test_films_of_pairs_are_made_again_where_they_would_be_others(run, tmp_path, capsys):
+    folder, out = pairs_in(tmp_path / "pairs", tmp_path), tmp_path / "out.v1"  # a folder may have a dot
+    model = shutil.copytree(run, tmp_path / "model")
+    words = ["animate", f"--checkpoint={model}", f"--pairs={folder}", f"--output={out}"]
+    drum = "--text=a stick hitting a drum"
+    main([*words, drum])
+    first = stamps(out)
+    (out / "one.mp4").unlink()
+    main([*words, drum])
+    second = stamps(out)
+    assert second["two.mp4"] == first["two.mp4"]  # the lost one alone
+    Image.new("RGB", (32, 32), (10, 200, 60)).save(folder / "two.png")
+    main([*words, drum])
+    third = stamps(out)
+    assert (third["one.mp4"] == second["one.mp4"], third["two.mp4"] == second["two.mp4"]) == (True, False)
+    shown = read_clip(out / "two.mp4", FORMAT).pixels[:, 0].float().mean(dim=(1, 2))
+    assert shown[1] > 150
+    tone(folder / "one.mp4", 4)
+    main([*words, drum])
+    assert probe(out / "one.mp4").seconds == pytest.approx(4, abs=0.1)
+    before = stamps(out)
+    main([*words, "--text=a distant hammer striking an anvil"])
+    after = stamps(out)
+    assert all(after[name] > before[name] for name in before)
+    other_weights(model)
+    message = failure(capsys, *words[1:], "--text=a distant hammer striking an anvil")
+    assert "was begun with other settings (digest: " in message
+    assert stamps(out) == after
+    (out / "journal.jsonl").unlink()
+    main([*words, "--text=a distant hammer striking an anvil"])
+    assert all(time > after[name] for name, time in stamps(out).items())
+
+
+def other_weights(run):
+    """As after more training: the same run, other weights."""
+    file = RunFolder(run).latest_checkpoint()
+    content = torch.load(file, weights_only=True)
+    for weights in content["average"]["parameters"].values():
+        weights += 0.01
+    torch.save(content, file)
+
+
+def test_what_a_folder_of_pairs_means_is_never_guessed(tmp_path, caplog):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for name in ("a.png", "a.yaml", "a.wav", "b.png", "b.yaml", "c.wav", "d.mp4", "e.mp4", "e.jpg"):
+        (folder / name).touch()
+    jobs = read_pairs(str(folder), None)
+    assert [(Path(job.image).name, Path(job.audio).name) for job in jobs] == [
+        ("a.png", "a.wav"), ("d.mp4", "d.mp4"), ("e.jpg", "e.mp4"),
+    ]  # fmt: skip
+    assert f"{folder / 'b.png'} is left out: no sound there has its name." in caplog.text
+    assert f"{folder / 'b.yaml'} is left out: its ending is none of a sound." in caplog.text
+    assert f"{folder / 'c.wav'} is left out: no picture there has its name." in caplog.text
+    for second, first in (("a.mp3", "a.wav"), ("a.jpg", "a.png")):
+        (folder / second).touch()
+        with pytest.raises(ConfigurationError, match="share the name 'a'") as told:
+            read_pairs(str(folder), None)
+        assert {str(folder / first), str(folder / second)} <= set(str(told.value).split())
+        (folder / second).unlink()
+    (folder / "pairs.csv").write_text("image,audio,output\nb.png,c.wav,film\n")
+    assert [(job.image, job.name) for job in read_pairs(str(folder), None)] == [(str(folder / "b.png"), "film")]
+    assert f"{folder / 'pairs.csv'} is taken as the list of pairs." in caplog.text
+
+
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_bytes(b"\xef\xbb\xbfimage,audio,text,output\na.png,a.wav,caf\xc3\xa9,x.mp4\na.png,b.wav,,sub/y\n")
+    jobs = read_pairs(str(table), "other")
+    assert [(job.image, job.text, job.name) for job in jobs] == [
+        (str(tmp_path / "a.png"), "café", "x"), (str(tmp_path / "a.png"), "other", "sub/y"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"image,audio\na.png,a.wav\na.png\n", "line 3 has 1 cells, but 2 columns are named"),
+        (b"image,audio,text\na.png,a.wav,caf\xe9\n", "is no UTF-8 table: invalid continuation byte in line 2"),
+        (b"image,audio,text\na.png,,dog\n", "has no audio in row 1"),
+        (b"image,audio,output\na.png,a.wav,../x\n", "the output '../x' in row 1, which lies outside --output"),
+        (b"image,audio,output\na.png,a.wav,/x.mp4\n", "the output '/x.mp4' in row 1, which lies outside"),
+        (b"image,audio,output\na.png,a.wav,.mp4\n", "the output '.mp4' in row 1, which lies outside"),
+    ],
+)
+def test_tables_with_faults_are_one_error_that_names_the_line(tmp_path, capsys, content, message):
+    (tmp_path / "list.csv").write_bytes(content)
+    assert message in failure(capsys, "--checkpoint=none", f"--pairs={tmp_path / 'list.csv'}", "--output=out")
+
+
+def test_films_replace_nothing_that_is_read_and_no_other_film(tmp_path, capsys):
+    folder = pairs_in(tmp_path / "pairs", tmp_path)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    message = failure(capsys, "--checkpoint=none", f"--pairs={folder}", f"--output={folder}")
+    assert f"The film {folder / 'one.mp4'} would replace {folder / 'one.mp4'}" in message
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    panels = panel_files(folder / "film.mp4", ["drum.wav", str(folder / "film-drum.mp4")])
+    with pytest.raises(ConfigurationError, match="film-drum.mp4 would replace"):
+        prepare_outputs([folder / "film.mp4", *panels], ["drum.wav", str(folder / "film-drum.mp4")])
+    (tmp_path / "list.csv").write_text("image,audio,output\na.png,a.wav,x\na.png,b.wav,x\n")
+    words = ["--checkpoint=none", f"--pairs={tmp_path / 'list.csv'}", f"--output={tmp_path / 'out'}"]
+    assert "Two films would be written to" in failure(capsys, *words)
+    (tmp_path / "list.csv").write_text("image,audio,output\na.png,a.wav,x\na.png,b.wav,x-explained\n")
+    assert "Two films would be written to" in failure(capsys, *words, "--explain")
+
+
+def test_folders_are_made_and_sounds_checked_before_the_model_is_loaded(run, sound, tmp_path, capsys):
+    failure(capsys, "--checkpoint=none", f"--audio={sound}", f"--output={tmp_path / 'a' / 'b' / 'out.mp4'}")
+    assert (tmp_path / "a" / "b").is_dir()
+    short = tone(tmp_path / "short.mp4", 1)
+    words = [f"--audio=[{sound}, {short}]", f"--output={tmp_path / 'out.mp4'}", "--start=2"]
+    assert "short.mp4: its sound ends at 1.0" in failure(capsys, "--checkpoint=none", *words)
+    main(["animate", f"--checkpoint={run}", f"--audio={sound}", f"--output={tmp_path / 'c' / 'd' / 'out.mp4'}"])
+    assert probe(tmp_path / "c" / "d" / "out.mp4").has_picture
+
+
 def test_a_table_of_pairs_and_one_that_fails(run, tmp_path, caplog):
     folder = pairs_in(tmp_path / "pairs", tmp_path)
     (folder / "two.mp4").write_bytes(b"broken")
@@ -195,16 +319,27 @@ def test_a_table_of_pairs_and_one_that_fails(run, tmp_path, caplog):
         (["--pairs=nowhere", "--output=out"], "--pairs nowhere does not exist"),
         (["--pairs=.", "--output=out.mp4"], "must be a folder, as --pairs makes many videos"),
         (["--pairs=.", "--audio=a.wav", "--output=out"], "--pairs names pictures and sounds itself"),
-        (["--audio=a.wav", "--audio_guidance=-1"], "Guidance by audio cannot be negative"),
-        (["--audio=a.wav", "--scheduler=Fast"], "diffusers has no scheduler 'Fast'"),
+        (["--audio={sound}", "--audio_guidance=-1"], "Guidance by audio cannot be negative"),
+        (["--audio={sound}", "--scheduler=Fast"], "diffusers has no scheduler 'Fast'"),
         (["--video={sound}", "--steps=0"], "Sampling needs at least one step, not 0"),
         (["--audio=a.wav", "--seconds=0"], "--seconds must be positive"),
-        (["--audio=a.wav", "--text_to_image=x", "--text="], "--text_to_image paints what --text says"),
+        (["--audio=a.wav", "--start=-1"], "--start must be 0 or more, not -1"),
+        (["--audio=a.wav", "--seed=-1"], "A seed is a whole number from 0 to 2^63 - 1, not -1"),
+        (["--audio={sound}", "--steps=5000"], "Sampling takes at most 1000 steps"),
+        (["--audio=[]", "--video={sound}"], "--audio [] names no sound"),
+        (["--video={sound}", "--output={sound}"], "would replace {sound}, from which it is made"),
+        (["--audio={sound}", "--image={sound}/../sound.mp4", "--output=./sound.mp4"], "sound.mp4 would replace"),
+        (["--audio={sound}", "--output=sound.mp4/out.mp4"], "The folder sound.mp4 cannot be made"),
+        (["--pairs=.", "--output=sound.mp4"], "must be a folder, as --pairs makes many videos"),
+        (["--audio={sound}", "--text_to_image=x", "--text="], "--text_to_image paints what --text says"),
     ],
 )
 def test_contradictions_are_refused(run, sound, tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
-    assert message in failure(capsys, f"--checkpoint={run}", *(word.format(sound=sound) for word in words))
+    words = [word.format(sound=sound) for word in words]
+    before = sound.read_bytes()
+    assert message.format(sound=sound) in failure(capsys, f"--checkpoint={run}", *words)
+    assert sound.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} <= {"sound.mp4"}
 
 

@@ -13,10 +13,12 @@ from PIL import Image
 from runs_for_tests import assert_same, checkpoint, fit, only_run, words
 
 from asva_lightning.cli import main
+from asva_lightning.diffusion import Sampling
 from asva_lightning.encoders import PixelCodec
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, probe, read_clip
+from asva_lightning.metrics.legacy import ReadBackSound
 from asva_lightning.training.callbacks import SyncScores, sync_scores
 from asva_lightning.training.callbacks.progress import ProgressLines
 from asva_lightning.training.task import AnimationTask
@@ -78,7 +80,13 @@ def test_samples_and_scores_change_nothing_that_is_learnt(synth_shards, tmp_path
         states.append((torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()))  # noqa: NPY002
         return step(self, *arguments)
 
-    clock = iter((0.0, 1.0))
+    clock, sampled, sample = iter((0.0, 1.0)), [], sync_scores.sample_together
+
+    def counted(trainer, task, pairs):
+        sampled.append([pair.key for pair in pairs])
+        return sample(trainer, task, pairs)
+
+    monkeypatch.setattr(sync_scores, "sample_together", counted)
     monkeypatch.setattr(AnimationTask, "training_step", recorded)
     monkeypatch.setattr(sync_scores, "sync_measures", lambda: {"drawing": Drawing()})
     monkeypatch.setattr(sync_scores, "monotonic", lambda: next(clock))
@@ -104,6 +112,18 @@ def test_samples_and_scores_change_nothing_that_is_learnt(synth_shards, tmp_path
     for part in ("state_dict", "average", "optimizer_states"):
         assert_same(watched[part], alone[part], part)
     assert [row["sync/clips"] for row in rows[0] if "sync/clips" in row] == [2, 2, 2], "2.5 s at 1 s a clip, timed once"
+    timed, rest, *later = sampled
+    assert [len(timed), len(rest)] == [1, 1], "the clip that told the time is not sampled a second time"
+    assert all(sorted(keys) == sorted(timed + rest) for keys in later)
+    assert len(later) == 2
+
+
+def test_scores_name_the_measures_that_do_as_the_original_by_mistake(tmp_path):
+    read_back = ReadBackSound(Drawing())
+    task = SimpleNamespace(format=ClipFormat(), sampling=Sampling(), seed=0, steps_done=3)
+    facts = sync_scores.facts_of(task, {"plain": Drawing(), "coded": read_back})
+    assert facts["legacy"] == f"coded: {read_back.legacy}"
+    assert "legacy" not in sync_scores.facts_of(task, {"plain": Drawing()})
 
 
 def test_a_time_budget_is_a_number_of_clips():

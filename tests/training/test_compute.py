@@ -101,6 +101,21 @@ def test_a_recipe_may_ask_for_all_of_it_and_stays_the_same_run(synth_shards, tmp
         torch.testing.assert_close(two[name], weight, rtol=0, atol=1e-4, msg=name)
 
 
+class Doubles(torch.nn.Module):
+    """Has the one method that is compiled."""
+
+    def predict(self, sample):
+        return 2 * sample
+
+
+def test_a_run_may_bring_more_batch_sizes_than_torch_keeps_graphs_for():
+    torch.compiler.reset()
+    network = Doubles()
+    Compute(compile="eager").apply(network)
+    for size in range(1, 11):
+        assert network.predict(torch.ones(size, 3)).sum() == 2 * size * 3
+
+
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ConfigurationError, match="such as inductor, not 'indcutor'"):
         Compute(compile="indcutor")

@@ -73,7 +73,8 @@ def test_scales_give_files_results_and_a_curve_that_evaluate_agrees_with(synth_s
         assert kept.clip_facts == again.clip_facts
         assert (kept.missing, kept.extra, kept.excluded) == ([], [], {})
         assert "| onset_f1 | all" in (of_scale / "results.md").read_text().replace("  ", " ")
-    table = (folder / "guidance.md").read_text().splitlines()
+    facts, _, *table = (folder / "guidance.md").read_text().splitlines()
+    assert {"frames 12", "fps 6", "size 32x32", "seed 7"} <= {fact.replace(".0", "") for fact in facts.split(", ")}
     assert [line.split("|")[1].strip() for line in table[2:]] == ["1", "3.5"]
     assert f"{Results.read(folder / 'guidance_1' / 'results.json').overall('psnr').mean:.3f}" in table[2]
     titles = "".join(ElementTree.parse(folder / "guidance.svg").getroot().itertext())

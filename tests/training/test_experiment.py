@@ -138,7 +138,7 @@ def test_missing_shards_say_how_to_make_them_and_leave_nothing_behind(tmp_path, 
     [
         ("--data.format.fps=60", "Set --data.format.fps"),
         ("--data.format.frames=100", "Set --data.format.frames"),
-        ("--data.format.frames=0", "Set --data.format.frames"),
+        ("--data.format.frames=0", "Set format.frames"),
         ("--data.format.height=30", "does not divide by the codec's factor 4"),
         ("--data.batch_size=3", "does not divide"),
         ("--trainer.max_steps=-1", "Set --trainer.max_steps or --trainer.max_time"),
@@ -174,6 +174,48 @@ def test_the_run_is_locked_while_it_runs(synth_shards, tmp_path, capsys):
     with RunLock(run):
         error = failure(capsys, *words("fit", synth_shards, tmp_path))
     assert str(run) in error
+
+
+def test_a_start_that_the_lock_refuses_leaves_the_run_as_it_is(synth_shards, tmp_path, capsys):
+    from asva_lightning.runs.lock import RunLock
+
+    run = fit(synth_shards, tmp_path, "--trainer.callbacks=null", "--run.validate_every=null")
+    names = ("config.yaml", "command.txt", "code.txt")
+    before = [(run / name).read_text() for name in names]
+    other = ("--trainer.callbacks=null", f"--run.folder={run}", "--model.init_args.audio_drop=0.7")
+    with RunLock(run):
+        failure(capsys, *words("fit", synth_shards, tmp_path, *other))
+    assert [(run / name).read_text() for name in names] == before
+    new = tmp_path / "new"
+    with RunLock(new):  # a first start that has not written anything yet
+        failure(capsys, *words("fit", synth_shards, tmp_path, f"--run.folder={new}"))
+        assert [path.name for path in new.iterdir()] == ["run.lock"], "nothing written, nothing removed"
+
+
+def test_a_refused_start_removes_no_folder_that_held_something_before(synth_shards, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years")
+    wrong = (f"--run.folder={mine}", "--model.init_args.audio_drop=1.5")
+    assert "audio_drop" in failure(capsys, *words("fit", synth_shards, tmp_path, *wrong))
+    assert (mine / "thesis.tex").read_text() == "years"
+
+
+def test_the_configuration_of_a_run_folder_can_be_typed_again(synth_shards, tmp_path):
+    run = fit(synth_shards, tmp_path, "--trainer.callbacks=null", "--run.validate_every=null")
+
+    def validated():
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        return [row["step"] for row in rows if "validation/loss" in row]
+
+    kept = yaml.safe_load((run / "config.yaml").read_text())["trainer"]
+    assert [kept[name] for name in ("limit_val_batches", "val_check_interval", "max_epochs")] == [None, None, None]
+    assert kept["check_val_every_n_epoch"] == 1, "as Lightning has it"
+    main(["validate", f"--config={run / 'config.yaml'}"])
+    assert validated() == [2]
+    main(["fit", f"--config={run / 'config.yaml'}", "--trainer.max_steps=4", "--run.validate_every=2"])
+    assert only_run(tmp_path) == run
+    assert validated() == [2, 4]
 
 
 def test_tiny_is_an_overlay_of_what_exists(capsys):

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from runs_for_tests import checkpoint, launch, only_run, words
+from runs_for_tests import assert_same, checkpoint, launch, only_run, words
 
-STEPS = 50
+STEPS, TWO = 50, ("--trainer.strategy=ddp", "--trainer.devices=2")
 SETTINGS = (
     f"--trainer.max_steps={STEPS}", "--trainer.log_every_n_steps=1", "--trainer.callbacks=null",
     "--trainer.callbacks+=training.recording.Recorder", "--run.validate_every=25",
@@ -17,7 +17,7 @@ def runs(synth_shards, tmp_path_factory):
     made = {}
     for devices in (1, 2):
         root = tmp_path_factory.mktemp(f"devices{devices}")
-        strategy = ("--trainer.strategy=ddp", "--trainer.devices=2") if devices == 2 else ()
+        strategy = TWO if devices == 2 else ()
         launch(words("fit", synth_shards, root, *SETTINGS, *strategy))
         made[devices] = only_run(root)
     return made
@@ -58,3 +58,29 @@ def test_validation_and_average_agree(runs):
     assert all(abs(losses[0][step] - losses[1][step]) < 1e-4 for step in losses[0])
     one, two = (checkpoint(run, STEPS)["average"]["parameters"] for run in runs.values())
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-3
+
+
+@pytest.mark.slow
+def test_scores_of_clips_that_ranks_share_unevenly_change_nothing_that_is_learnt(synth_shards, tmp_path):
+    scores = {
+        "class_path": "asva_lightning.training.callbacks.SyncScores",
+        "init_args": {"every": 1, "clips": 3, "seconds": 1000},
+    }
+    made = {}
+    for name, callbacks in (("watched", [scores]), ("alone", [])):
+        settings = (
+            f"--trainer.callbacks={json.dumps(callbacks)}",
+            "--trainer.max_steps=3",
+            "--run.validate_every=null",
+        )
+        launch(words("fit", synth_shards, tmp_path / name, *settings, *TWO))
+        made[name] = only_run(tmp_path / name)
+    of_runs = {name: rows(run / "metrics.jsonl") for name, run in made.items()}
+    losses = {name: [row["train/loss"] for row in found if "train/loss" in row] for name, found in of_runs.items()}
+    assert len(losses["alone"]) == 3
+    assert losses["watched"] == losses["alone"]
+    watched, alone = (checkpoint(run, 3) for run in made.values())
+    for part in ("state_dict", "average", "optimizer_states"):
+        assert_same(watched[part], alone[part], part)
+    assert [row["sync/clips"] for row in of_runs["watched"] if "sync/clips" in row] == [3, 3, 3]
+    assert not any("sync/excluded" in row for row in of_runs["watched"])

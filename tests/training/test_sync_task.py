@@ -1,20 +1,27 @@
 """Training of the sync classifier: the loss, the pairs, derived flips, and what validation and test report."""
 
 import json
+import math
+import re
 
 import numpy as np
 import pytest
 import torch
-from runs_for_tests import ROOT, launch, only_run
+from runs_for_tests import ROOT, assert_same, launch, only_run
 from torch.nn import SyncBatchNorm
 
 from asva_lightning.cli import main
+from asva_lightning.data import SynthSync, SynthSyncSource, build
 from asva_lightning.data.batch import ClipBatch, ClipSample
 from asva_lightning.data.manifest import Dataset
 from asva_lightning.errors import ConfigurationError, WeightsError
+from asva_lightning.evaluation.compare import compare
+from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, log_mel
+from asva_lightning.metrics.sync_accuracy import sync_accuracy
 from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training
 from asva_lightning.metrics.sync_windows import ShiftedWindows
+from asva_lightning.training.sync_results import JudgedVideo, sync_results
 from asva_lightning.training.sync_task import SyncTask, sync_loss
 
 FORMAT = ClipFormat(frames=84, fps=30, height=16, width=16)
@@ -62,6 +69,16 @@ def test_each_window_is_scored_with_its_own_sound_and_that_of_the_others():
         single = model.classifier(mel[None], frames[None])
         assert torch.allclose(scores[clip, sound, seen], single[0], atol=1e-5)
     assert scores.shape == (2, 3, 3)
+
+
+@torch.no_grad()
+def test_inputs_have_the_type_of_a_classifier_that_was_cast_without_the_task():
+    """As DeepSpeed does it."""
+    model, given = task(), batch(1)
+    plain = model._scores(given, WINDOWS)
+    model.classifier.bfloat16()
+    assert model.dtype == torch.float32
+    assert torch.allclose(model._scores(given, WINDOWS).float(), plain, atol=0.1)
 
 
 def test_flips_belong_to_the_clip_whoever_it_is_trained_with():
@@ -137,6 +154,66 @@ def words(command, shards, root, *more):
     return [command, f"--config={recipe}", f"--config={tiny}", f"--data.shards={shards}", f"--run.root={root}", *more]
 
 
+def refused(written, other):
+    """Why `report` does not compare a file with one of another protocol."""
+    results = Results.read(written)
+    assert compare(results, results)
+    given = results.protocol
+    windows = {**given["windows"], "shift": 0.1}
+    results.protocol = {**given, "windows": windows, "right within places": 0, "picture": 224, "reference": "f" * 64}
+    results.facts["step"] = 7
+    results.write(other)
+    with pytest.raises(ConfigurationError) as error:
+        compare(Results.read(written), Results.read(other))
+    return str(error.value)
+
+
+def test_a_broken_classifier_has_a_curve_that_json_can_hold(tmp_path):
+    values = sync_accuracy(torch.full((1, 3, 3), torch.nan), 0.2, 0)
+    results = sync_results([JudgedVideo("a", "text", "a", *[math.nan] * 3)], values, {}, {})
+    results.write(tmp_path / "results.json")
+    [first, last] = json.loads((tmp_path / "results.json").read_text())["curve"]
+    assert first == {"tolerance": 0, "audio_to_video": None, "video_to_audio": None, "chance": pytest.approx(1 / 3)}
+    assert last["chance"] == 1
+    assert re.fullmatch(r"\| 0.200 +\| - +\| - +\| 1.000 +\|", results.table().splitlines()[-1])
+
+
+def test_training_begins_from_avid_cma(tmp_path, caplog):
+    """The networks of the file, and the head as it was; for training only."""
+    source, model = SyncClassifier((4, 6), 1, frame_differences=True), task(avid_cma=str(tmp_path / "avid_cma.pth.tar"))
+    names = {"audio_encoder.": "module.audio_model.", "video_encoder.": "module.video_model."}
+    tensors = {
+        names[part] + name.removeprefix(part): tensor
+        for name, tensor in source.state_dict().items() for part in names if name.startswith(part)
+    }  # fmt: skip
+    torch.save({"model": tensors}, tmp_path / "avid_cma.pth.tar")
+    before = {name: tensor.clone() for name, tensor in model.classifier.state_dict().items()}
+    model.setup("test")
+    assert_same(dict(model.classifier.state_dict()), before)
+    with caplog.at_level("INFO"):
+        model.setup("fit")
+    assert f"avid_cma.pth.tar: {len(tensors)} tensors taken" in caplog.text
+    heads = {name: tensor for name, tensor in before.items() if name.startswith("head.")}
+    encoders = {name: tensor for name, tensor in source.state_dict().items() if name not in heads}
+    assert_same(dict(model.classifier.state_dict()), {**encoders, **heads})
+
+
+@pytest.mark.slow
+def test_seven_test_clips_on_two_ranks_are_those_of_one(tmp_path):
+    """One rank judges a clip more than the other, which repeats one meanwhile."""
+    clips = SynthSync(kinds=["drum", "hammer", "firework"], train=4, validation=2, test=7, height=32, width=32)
+    shards = build(SynthSyncSource(clips), tmp_path / "shards").output
+    main(words("fit", shards, tmp_path / "runs"))
+    written = only_run(tmp_path / "runs") / "sync_accuracy.json"
+    found = []
+    for two in ((), ("--trainer.strategy=ddp", "--trainer.devices=2")):
+        launch(words("test", shards, tmp_path / "runs", *two))
+        found.append(json.loads(written.read_text()))
+        written.unlink()
+    assert len(found[0]["texts"]) == 7
+    assert found[0] == found[1]
+
+
 @pytest.mark.slow
 def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_path):
     main(words("fit", synth_shards, tmp_path))
@@ -153,6 +230,17 @@ def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_pat
     assert results["facts"]["seed"] == 0
     assert results["videos"] == {key: key.rsplit(" at ", 1)[0] for key in results["texts"]}
     assert results["versions"]
+    assert results["facts"]["chance offset"] == pytest.approx(0.2 * 6 / 5)
+    assert [row["tolerance"] for row in results["curve"]] == pytest.approx([0, 0.2, 0.4])
+    assert [row["chance"] for row in results["curve"]] == pytest.approx([1 / 5, 3 / 5, 1])
+    assert results["curve"][2] == {"tolerance": 0.4, "audio_to_video": 1, "video_to_audio": 1, "chance": 1}
+    of_others = refused(run / "sync_accuracy.json", tmp_path / "other.json")
+    assert "right within places 1 against 0" in of_others
+    assert "picture 16 against 224" in of_others
+    assert "shift=0.2" in of_others
+    assert "shift=0.1" in of_others
+    assert re.search("reference [0-9a-f]{12} against ffffffffffff", of_others)
+    assert "step" not in of_others, "systems may differ"
     middles = {sample.key: (sample.seconds - 3) / 2 for sample in Dataset.open(synth_shards).samples("test")}
     starts = {key: float(start.removesuffix(" s")) for key, start in (name.split(" at ") for name in results["texts"])}
     assert starts == pytest.approx(middles, abs=1e-4)
@@ -163,4 +251,5 @@ def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_pat
         assert set(score["classes"]) == set(results["texts"].values())
         tested = next(row for row in rows if f"test/sync_{direction}" in row)
         assert score["all"]["mean"] == pytest.approx(tested[f"test/sync_{direction}"])
+        assert results["curve"][1][direction] == pytest.approx(score["all"]["mean"])
         assert tested["step"] == 2

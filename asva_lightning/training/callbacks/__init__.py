@@ -1,6 +1,7 @@
 """Callbacks that watch a run: samples, scores, checkpoints, progress. None of them changes what is learnt."""
 
 from asva_lightning.training.callbacks.evaluate import Evaluate
+from asva_lightning.training.callbacks.finite import StopDiverged
 from asva_lightning.training.callbacks.progress import ProgressLines, Throughput
 from asva_lightning.training.callbacks.samples import SampleVideos
 from asva_lightning.training.callbacks.saving import SaveAndStop
@@ -15,6 +16,7 @@ __all__ = [
     "SaveAndStop",
     "SkippedClips",
     "SoundSwap",
+    "StopDiverged",
     "SyncScores",
     "Throughput",
 ]

@@ -54,7 +54,7 @@ class ChosenClips:
 
     Args:
         clips: The clips.
-        excluded: Name of each clip that was chosen and is not there, to the reason.
+        excluded: Name of each clip that was chosen and is not there, on one rank at least, to the reason.
     """
 
     clips: Sequence[ClipSample]
@@ -64,7 +64,8 @@ class ChosenClips:
 def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> ChosenClips:
     """The same clips every time, spread evenly over those of a stage (``validate`` or ``test``).
 
-    A clip that cannot be read has no neighbour in its place: that would count twice.
+    A clip that cannot be read has no neighbour in its place: that would count twice. Where one rank cannot read it, no
+    rank takes it, so that a number means the same clip to all. All ranks must call this together.
 
     Raises:
         ConfigurationError: If the data module does not offer them.
@@ -77,8 +78,20 @@ def fixed_clips(trainer: pl.Trainer, stage: str, count: int | None) -> ChosenCli
     places = [turn * len(clips) // count for turn in range(count)]
     chosen = {place: clips[place] for place in places}
     good = {place: clip for place, clip in chosen.items() if isinstance(clip, ClipSample) and clip.real}
-    excluded = dict(_named_with_reason(clips, place, chosen[place]) for place in places if place not in good)
-    return ChosenClips(list(good.values()), excluded)
+    bad = {place: _named_with_reason(clips, place, met) for place, met in chosen.items() if place not in good}
+    excluded = _bad_on_any_rank(trainer, bad)
+    return ChosenClips([clip for place, clip in good.items() if place not in excluded], dict(excluded.values()))
+
+
+def _bad_on_any_rank(trainer: pl.Trainer, bad: dict[int, tuple[str, str]]) -> dict[int, tuple[str, str]]:
+    """Place to name and reason of each clip that this rank or another could not read; the same on every rank."""
+    told = gather(trainer, {trainer.global_rank: bad})
+    together = {}
+    for place in sorted({place for of_rank in told for place in of_rank}):
+        ranks = [rank for rank, of_rank in enumerate(told) if place in of_rank]
+        name, reason = told[ranks[0]][place]
+        together[place] = name, reason if len(ranks) == len(told) else f"{reason} (on rank {ranks[0]})"
+    return together
 
 
 def _named_with_reason(clips: FixedClips, place: int, met_there: ClipSample | NoGoodClip) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """Synchronisation scores while training and in the test."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,6 +15,7 @@ from asva_lightning.diffusion.finite import ADVICE, NOT_FINITE
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.blank_clip import check_measures
 from asva_lightning.evaluation.evaluate import versions
+from asva_lightning.evaluation.measures import Panel
 from asva_lightning.evaluation.results import Results
 from asva_lightning.evaluation.score import Measure, score
 from asva_lightning.metrics.av_align import AVAlign
@@ -91,14 +93,15 @@ def judge(
             judged = EvaluatedClip(key, animation.pixels, clip.waveform, clip.text or clip.category, clip.pixels)
             mine[place] = score([judged], measures, task.format)
             mine[place].videos = {key: clip.key}
-    results = merge(gather(trainer, mine), measures, facts_of(task))
+    results = merge(gather(trainer, mine), measures, facts_of(task, measures))
     results.excluded |= chosen.excluded
     return results
 
 
-def facts_of(task: AnimationTask) -> dict[str, str | float]:
-    """What heads the table of samples that a task makes."""
+def facts_of(task: AnimationTask, measures: Mapping[str, Measure]) -> dict[str, str | float]:
+    """What heads the table of samples that a task makes; ``legacy`` where a measure does as the original by mistake."""
     format, guidance = task.format, task.sampling.guidance
+    legacy = "; ".join(f"{name}: {text}" for name, text in Panel(measures, {}).legacy().items())
     return {
         "frames": format.frames,
         "fps": format.fps,
@@ -109,6 +112,7 @@ def facts_of(task: AnimationTask) -> dict[str, str | float]:
         "sampling steps": task.sampling.steps,
         "seed": task.seed,
         "step": task.steps_done,
+        **({"legacy": legacy} if legacy else {}),
     }
 
 
@@ -124,8 +128,8 @@ class SyncScores(AnimatesClips):
         test_clips: How many test clips to judge in ``test``; all if not given.
         measures: Name to measure; those that need no weights if not given.
         seconds: What a score while training may cost: fewer than ``clips`` are judged if they would take longer. How
-            many fit is told by the time of the first clip of a start, and then stays, so that its scores are of the
-            same clips. At least one is judged.
+            many fit is told by the time of the first clip of a start (of one a rank), and then stays, so that its
+            scores are of the same clips. At least one is judged, and what was timed is part of the first score.
     """
 
     stages = ("fit", "test")
@@ -165,9 +169,10 @@ class SyncScores(AnimatesClips):
             return
         assert isinstance(pl_module, AnimationTask)
         with isolate_rng():
+            timed: Results | None = None
             if self.seconds is not None and self._fitting is None:
-                self._fitting = self._measure(trainer, pl_module, self.seconds)
-            results = self._score(trainer, pl_module, "validate", self._fitting or self.clips)
+                self._fitting, timed = self._measure(trainer, pl_module, self.seconds)
+            results = self._score(trainer, pl_module, "validate", self._fitting or self.clips, timed)
         values = {f"sync/{name}": results.overall(name).mean for name in self.measures}
         counts = {"sync/clips": float(len(results.texts))}
         if results.excluded:
@@ -184,17 +189,37 @@ class SyncScores(AnimatesClips):
             results.write(path)
             logger.info("%s\n\nwritten to %s", results.table(), path)
 
-    def _measure(self, trainer: pl.Trainer, task: AnimationTask, seconds: float) -> int:
-        """How many clips fit into the time, told by one clip a rank; the slowest rank's time counts, on all ranks."""
-        began = monotonic()
-        self._score(trainer, task, "validate", trainer.world_size)
-        taken = max(gather(trainer, {trainer.global_rank: monotonic() - began}))
-        return clips_within(seconds, taken, self.clips, trainer.world_size)
+    def _measure(self, trainer: pl.Trainer, task: AnimationTask, seconds: float) -> tuple[int, Results]:
+        """How many clips fit into the time, and the results of those that told it.
 
-    def _score(self, trainer: pl.Trainer, task: AnimationTask, stage: str, count: int | None) -> Results:
+        One clip a rank tells; the slowest rank's time counts, on all ranks.
+        """
+        began = monotonic()
+        timed = self._score(trainer, task, "validate", trainer.world_size)
+        taken = max(gather(trainer, {trainer.global_rank: monotonic() - began}))
+        return clips_within(seconds, taken, self.clips, trainer.world_size), timed
+
+    def _score(
+        self, trainer: pl.Trainer, task: AnimationTask, stage: str, count: int | None, known: Results | None = None
+    ) -> Results:
+        """Animate and judge so many clips; those that ``known`` has results of are not done again."""
         chosen = fixed_clips(trainer, stage, count)
+        known = Results({}, {}) if known is None else _only(known, {pair_of(clip).key for clip in chosen.clips})
+        done = known.texts.keys() | known.excluded.keys()
+        chosen = replace(chosen, clips=[clip for clip in chosen.clips if pair_of(clip).key not in done])
         animations = sample_together(trainer, task, [pair_of(clip) for clip in chosen.clips])
-        return judge(trainer, task, chosen, animations, self.measures)
+        rest = judge(trainer, task, chosen, animations, self.measures)
+        return merge([known, rest], self.measures, rest.facts)
+
+
+def _only(results: Results, keys: Collection[str]) -> Results:
+    """The results of some clips; those of others are left out."""
+
+    def kept(of_clips: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in of_clips.items() if key in keys}
+
+    values = {name: kept(of_clips) for name, of_clips in results.values.items()}
+    return Results(values, kept(results.texts), videos=kept(results.videos), excluded=kept(results.excluded))
 
 
 def clips_within(seconds: float, taken: float, most: int, at_once: int = 1) -> int:
