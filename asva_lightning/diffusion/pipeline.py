@@ -362,7 +362,7 @@ def _noise(begin: Tensor, frames: int, given: Tensor | None, generator: Generato
     """Where the frames after the first start, ``(b, c, f - 1, h, w)``: the noise that was given, or drawn."""
     shape = (len(begin), begin.shape[1], frames - 1, *begin.shape[3:])
     if given is None:
-        return randn_tensor(shape, generator=generator, device=begin.device)
+        return randn_tensor(shape, generator=generator, device=begin.device, dtype=torch.float32)
     if given.shape != shape:
         raise ConfigurationError(f"latents must be {shape}, not {tuple(given.shape)}.")
     return given.to(begin.device)

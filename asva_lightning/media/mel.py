@@ -45,7 +45,8 @@ def log_mel(waveform: Tensor, columns: int = 204) -> Tensor:
     windows = waveform.unfold(-1, _WINDOW, _SHIFT)[..., :columns, :]
     windows = windows - windows.mean(dim=-1, keepdim=True)
     before = torch.cat([windows[..., :1], windows[..., :-1]], dim=-1)
-    shape = torch.hann_window(_WINDOW, periodic=False, device=waveform.device)
+    # Types are named, since Lightning makes another one the default while it trains in 16 bits.
+    shape = torch.hann_window(_WINDOW, periodic=False, dtype=torch.float32, device=waveform.device)
     spectrum = torch.fft.rfft((windows - _PRE_EMPHASIS * before) * shape, n=_FFT)
     power = spectrum.real.square() + spectrum.imag.square()
     energies = power @ filterbank().to(waveform.device)
@@ -59,7 +60,7 @@ def filterbank() -> Tensor:
     """Weights ``(257, 128)`` of the frequencies of the power spectrum in each mel bin; triangles on the mel scale."""
     nyquist = ClipFormat.sample_rate / 2
     lowest, highest = _mel(torch.tensor([_LOWEST, nyquist], dtype=torch.float64))
-    edges = lowest + (highest - lowest) * torch.arange(_BINS + 2) / (_BINS + 1)
+    edges = lowest + (highest - lowest) * torch.arange(_BINS + 2, dtype=torch.float64) / (_BINS + 1)
     frequencies = _mel(torch.linspace(0, nyquist, _FFT // 2 + 1, dtype=torch.float64))[:, None]
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (frequencies - left) / (centre - left), (right - frequencies) / (right - centre)

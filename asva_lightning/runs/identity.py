@@ -49,6 +49,7 @@ IGNORED = {
     "trainer.enable_model_summary": "display",
     "trainer.profiler": "measures time and memory",
     "trainer.detect_anomaly": "looks for mistakes",
+    "trainer.barebones": "refused; its default does not count",
     "trainer.inference_mode": "memory of validation",
     "trainer.benchmark": "choice of kernels by speed; equal up to the order of float sums",
     "trainer.deterministic": "choice of kernels; equal up to the order of float sums",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -113,6 +114,20 @@ class SyncTask(pl.LightningModule):
         """Begin from AVID-CMA, where it is given; a checkpoint that is resumed from then takes its place."""
         if stage == "fit" and self.avid_cma is not None:
             logger.info("%s: %s", self.avid_cma, load_avid_cma(self.classifier, self.avid_cma))
+
+    def on_fit_start(self) -> None:
+        """Refuse what would end in the first step.
+
+        Raises:
+            ConfigurationError: If DeepSpeed would cast the network: batch normalisation counts in float32.
+        """
+        precision = self.trainer.precision
+        if isinstance(self.trainer.strategy, DeepSpeedStrategy) and precision not in ("32-true", "64-true"):
+            raise ConfigurationError(
+                f"The sync classifier cannot be trained with --trainer.precision {precision} under DeepSpeed, which casts "
+                "the weights of batch normalisation and not its statistics. Take --trainer.strategy ddp: the network is "
+                "small."
+            )
 
     def configure_optimizers(self) -> Any:
         """One optimizer over all parameters."""

@@ -61,3 +61,17 @@ def test_less_than_one_window_is_an_error():
     assert log_mel(torch.zeros(400)).shape == (1, 128, 204)
     with pytest.raises(ConfigurationError, match=r"at least 400 samples \(25 ms\), not 399"):
         log_mel(torch.zeros(399))
+
+
+def test_the_default_type_is_of_no_account():
+    """Lightning makes bfloat16 the default while it trains in it."""
+    waveform = torch.randn(2, 32640, generator=torch.Generator().manual_seed(0))
+    expected = log_mel(waveform)
+    filterbank.cache_clear()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        met = log_mel(waveform)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        filterbank.cache_clear()
+    assert torch.equal(met, expected)

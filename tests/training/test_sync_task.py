@@ -3,10 +3,12 @@
 import json
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.strategies import DeepSpeedStrategy
 from runs_for_tests import ROOT, assert_same, launch, only_run
 from torch.nn import SyncBatchNorm
 
@@ -253,3 +255,17 @@ def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_pat
         assert score["all"]["mean"] == pytest.approx(tested[f"test/sync_{direction}"])
         assert results["curve"][1][direction] == pytest.approx(score["all"]["mean"])
         assert tested["step"] == 2
+
+
+@pytest.mark.parametrize(("precision", "refused"), [("bf16-mixed", True), ("32-true", False)])
+def test_deepspeed_in_16_bits_is_refused(precision, refused, monkeypatch):
+    trainer = SimpleNamespace(strategy=DeepSpeedStrategy.__new__(DeepSpeedStrategy), precision=precision)
+    monkeypatch.setattr(SyncTask, "trainer", trainer)
+    task = SyncTask.__new__(SyncTask)
+    if refused:
+        with pytest.raises(
+            ConfigurationError, match="precision bf16-mixed under DeepSpeed.* Take --trainer.strategy ddp"
+        ):
+            SyncTask.on_fit_start(task)
+    else:
+        SyncTask.on_fit_start(task)
