@@ -124,9 +124,9 @@ class SyncTask(pl.LightningModule):
         precision = self.trainer.precision
         if isinstance(self.trainer.strategy, DeepSpeedStrategy) and precision not in ("32-true", "64-true"):
             raise ConfigurationError(
-                f"The sync classifier cannot be trained with --trainer.precision {precision} under DeepSpeed, which casts "
-                "the weights of batch normalisation and not its statistics. Take --trainer.strategy ddp: the network is "
-                "small."
+                f"The sync classifier cannot be trained with --trainer.precision {precision} under DeepSpeed, which "
+                "casts the weights of batch normalisation and not its statistics. Take --trainer.strategy ddp: the "
+                "network is small."
             )
 
     def configure_optimizers(self) -> Any:
