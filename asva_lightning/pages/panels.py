@@ -10,6 +10,9 @@ from asva_lightning.pages.render import render
 TITLE = 26
 """Height of a panel's title."""
 
+SPACING = 24
+"""Pixels that the number of a tick takes at least."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -49,8 +52,13 @@ class Panel:
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Place and text of the numbers below the axis."""
-        return [(self.place_x(point.x), f"{point.x:g}") for point in self.shown]
+        """Place and text of the numbers below the axis; no text where it would run into the one before."""
+        ticks, last = list[tuple[float, str]](), -math.inf
+        for place, x in ((self.place_x(point.x), point.x) for point in self.shown):
+            fits = place - last >= SPACING
+            ticks.append((place, f"{x:g}" if fits else ""))
+            last = place if fits else last
+        return ticks
 
     @property
     def levels(self) -> list[tuple[float, str]]:

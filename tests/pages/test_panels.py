@@ -22,3 +22,10 @@ def test_a_chart_has_a_line_a_band_and_numbers():
     assert len(band.get("points").split()) == 6
     texts = [text.text for text in picture.iter(f"{SVG}text")]
     assert texts == ["a < b", "-0.5", "1.5", "-1", "0", "2", "late"]
+
+
+def test_numbers_below_the_axis_do_not_run_into_each_other():
+    places = (-1, -0.7, -0.4, -0.2, -0.1, 0, 0.1, 0.2, 0.4, 0.7, 1)
+    panel = Panel("onset_f1", [Point(x, 0.5, 0.4, 0.6) for x in places])
+    texts = [text for _, text in panel.ticks]
+    assert texts == ["-1", "-0.7", "-0.4", "-0.2", "", "0", "", "0.2", "0.4", "0.7", "1"]
