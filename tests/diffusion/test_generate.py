@@ -77,6 +77,7 @@ def test_facts_beside_a_video(pipeline, pairs, tmp_path):
         "number": 0,
         "guidance": {"audio": 4.0, "text": 1.0, "sync": 0.0},
         "steps": 3,
+        "format": {"frames": 4, "fps": 8, "height": 16, "width": 24, "sample_rate": 16000},
         "video": "clip-0.mp4",
         "seed": 5,
         "step": 40,

@@ -11,7 +11,8 @@ from tiny_ast import write_tiny_ast
 from training.runs_for_tests import assert_same, checkpoint, fit, only_run, words
 
 from asva_lightning.cli import main
-from asva_lightning.diffusion import AnimationPipeline, pipeline
+from asva_lightning.diffusion import AnimationPipeline
+from asva_lightning.diffusion import guidance as warnings
 from asva_lightning.encoders import Conditioner, LogMelEncoder, NoAudio, SeveralAudioNetworks
 from asva_lightning.media import probe, write_clip
 from asva_lightning.training.sources import open_pipeline
@@ -143,7 +144,7 @@ def test_without_sound_the_audio_layers_are_skipped_everywhere(deaf, tmp_path, m
 
     monkeypatch.setattr(LogMelEncoder, "forward", never)
     monkeypatch.setattr(LogMelEncoder, "null", never)
-    pipeline._warn_that_sound_does_not_guide.cache_clear()
+    warnings._warn_that_sound_does_not_guide.cache_clear()
     main([*deaf, f"--run.root={tmp_path / 'runs'}", "--run.save_every=1"])
     run = only_run(tmp_path / "runs")
     first, second = (checkpoint(run, step)["state_dict"] for step in (1, 2))
