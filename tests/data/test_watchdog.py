@@ -15,7 +15,7 @@ from asva_lightning.errors import ConfigurationError, WorkFailed
 from asva_lightning.media import ClipFormat
 
 
-def loader(folder, workers=2, stall_seconds=1.0):
+def loader(folder, workers=2, stall_seconds=3.0):
     return TrainingLoader(training_clips(folder), 3, reading=Reading(workers, stall_seconds=stall_seconds))
 
 
@@ -44,7 +44,7 @@ def test_a_worker_that_hangs_is_named_with_shard_key_and_seconds(shards, at_the_
     with pytest.raises(WorkFailed) as caught:
         first(loader(shards, workers), 3)
     message = str(caught.value)
-    assert message.startswith("No batch came for 1 s: worker ")
+    assert message.startswith("No batch came for 3 s: worker ")
     assert f"has been reading {victim.key} in {victim.address} for " in message
     assert " s. If the clip hangs, add its shard and key to --data.quarantine" in message
     assert message.endswith("if reading is only slow, raise --data.stall_seconds.")
