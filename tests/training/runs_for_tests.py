@@ -16,6 +16,16 @@ ROOT = Path(__file__).parent.parent.parent
 RECIPE = ROOT / "experiments" / "quickstart.yaml"
 TINY = ROOT / "tests" / "tiny.yaml"
 
+SMALL_DENOISER = {
+    "block_out_channels": (16, 16),
+    "attention_levels": (False, True),
+    "heads": 2,
+    "norm_groups": 4,
+    "text_channels": 16,
+    "audio_channels": 16,
+}
+"""Arguments of a denoiser for which `doctor` counts by hand and for real."""
+
 
 def words(command: str, shards: Path, root: Path, *more: str) -> list[str]:
     """A command on the quickstart, made small, with its runs below ``root``."""

@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from runs_for_tests import RECIPE, fit, words
+from runs_for_tests import RECIPE, SMALL_DENOISER, fit, words
 
 from asva_lightning.cli import main
 from asva_lightning.denoiser import AVSyncUNet, save_original
 
-SMALL = {
-    "block_out_channels": (16, 16),
-    "attention_levels": (False, True),
-    "heads": 2,
-    "norm_groups": 4,
-    "text_channels": 16,
-    "audio_channels": 16,
-}
 SOURCE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 PART = "asva_lightning.encoders"
 UNCOUNTED = "--trainer.precision=64-true"
@@ -282,7 +274,7 @@ def test_a_folder_that_is_here_gives_sizes_and_shapes(doctor, tmp_path, stable_d
 
 def test_a_published_checkpoint_is_found_and_gives_sizes(doctor, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    unet = AVSyncUNet(**SMALL)
+    unet = AVSyncUNet(**SMALL_DENOISER)
     save_original(unet, tmp_path / "ckpts" / "checkpoint-2" / "modules" / "unet")
     published = {"class_path": "asva_lightning.denoiser.AVSyncUNet.from_original_folder"}
     recipe = full_size(tmp_path, SOURCE, "imagebind.pth")

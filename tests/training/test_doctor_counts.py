@@ -5,6 +5,7 @@ import resource
 
 import pytest
 import torch
+from runs_for_tests import SMALL_DENOISER
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
@@ -16,15 +17,6 @@ from asva_lightning.training.doctor.checkpoints import Checkpoints
 from asva_lightning.training.doctor.measure import AsOnGPU, id_of, measure
 from asva_lightning.training.doctor.memory import PRECISIONS, Memory, checkpoint_size, memory
 from asva_lightning.training.doctor.step import Shapes, measure_step
-
-SMALL = {
-    "block_out_channels": (16, 16),
-    "attention_levels": (False, True),
-    "heads": 2,
-    "norm_groups": 4,
-    "text_channels": 16,
-    "audio_channels": 16,
-}
 
 
 def test_memory_by_hand():
@@ -66,10 +58,10 @@ def test_a_pass_by_hand(autocast, saved):
 def test_activations_are_what_a_real_pass_keeps():
     """The same network on the CPU with real numbers, where torch has a fused attention of its own."""
     with torch.device("meta"):
-        counted = AVSyncUNet(**SMALL)
+        counted = AVSyncUNet(**SMALL_DENOISER)
     mask = segment_mask(4)
     estimate = measure_step(counted, Shapes(4, 16, 16, 3, mask), clips=2, dtype=torch.float32)
-    unet = AVSyncUNet(**SMALL)
+    unet = AVSyncUNet(**SMALL_DENOISER)
     weights = {id_of(parameter) for parameter in unet.parameters()}
     kept = {}
 
@@ -117,12 +109,12 @@ class Live(TorchDispatchMode):
 def test_checkpointed_activations_are_what_lives_in_a_real_pass():
     """Before the backward pass; what the largest block holds in it is counted on top."""
     with torch.device("meta"):
-        counted = AVSyncUNet(**SMALL)
+        counted = AVSyncUNet(**SMALL_DENOISER)
     mask = segment_mask(4)
     shapes = Shapes(4, 16, 16, 3, mask)
     plain = measure_step(counted, shapes, clips=2, dtype=torch.float32)
     estimate = measure_step(counted, shapes, clips=2, dtype=torch.float32, checkpointing=True)
-    unet = AVSyncUNet(**SMALL)
+    unet = AVSyncUNet(**SMALL_DENOISER)
     Compute(activation_checkpointing=True).apply(unet)
     conditions = Conditions(torch.randn(2, 3, 16), torch.randn(2, 229, 16), mask)
     with Live() as live:
