@@ -1,6 +1,7 @@
 """Finding the generated files and their true clips."""
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -60,4 +61,33 @@ def test_two_true_clips_that_differ_in_that_alone_are_told(tmp_path):
     (tmp_path / "Möwe").mkdir()
     (tmp_path / "Möwe" / "x.mp4").touch()
     with pytest.raises(ConfigurationError, match="could belong to 2 true clips"):
+        pair(str(tmp_path), references)
+
+
+def test_a_file_in_the_folder_of_a_class_belongs_to_no_other_class(tmp_path):
+    references = [Reference("dog/foo", "dog", "foo.mp4"), Reference("cat/bar", "cat", "bar.mp4")]
+    for name in ("cat/foo.mp4", "cat/foo_clip-00.mp4", "elsewhere/bar.mp4", "dog/foo.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = pair(str(tmp_path), references)
+    assert found.extra == ["cat/foo.mp4", "cat/foo_clip-00.mp4"]
+    assert {Path(one.path).relative_to(tmp_path).as_posix(): one.key for one in found.pairs} == {
+        "dog/foo.mp4": "dog/foo", "elsewhere/bar.mp4": "cat/bar",
+    }  # fmt: skip
+
+
+def test_one_folder_names_its_clips_in_one_way(tmp_path):
+    references = [Reference("dog/foo", "dog", "foo.mp4"), Reference("cat/bar", "cat", "bar.mp4")]
+    for name in ("foo_clip-00.mp4", "foo_clip-01.mp4", "bar.mp4", "foo.mp4"):
+        (tmp_path / name).touch()
+    found = pair(str(tmp_path), references, clips_per_reference=2)
+    assert [one.key for one in found.pairs] == ["dog/foo_clip-00", "dog/foo_clip-01"]
+    assert found.extra == ["bar.mp4", "foo.mp4"]
+    assert found.missing == ["cat/bar_clip-00", "cat/bar_clip-01"]
+
+
+def test_a_name_of_predict_that_fits_two_clips_is_refused(tmp_path):
+    (tmp_path / "x-y-z-0_00.mp4").touch()
+    references = [Reference("x/y-z", "x", "1.mp4"), Reference("x-y/z", "x-y", "2.mp4")]
+    with pytest.raises(ConfigurationError, match="could belong to 2 true clips: x/y-z, x-y/z"):
         pair(str(tmp_path), references)
