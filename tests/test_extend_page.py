@@ -233,7 +233,7 @@ def terminal(lines: str, folder: Path, code: int = 0) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(["bash", "-ec", lines], cwd=folder, env=environment, capture_output=True, text=True,
-                          timeout=120, check=False)  # fmt: skip
+                          timeout=240, check=False)  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -232,7 +232,7 @@ def test_a_stopped_process_can_be_continued(workers, number, tmp_path):
         os.killpg(process.pid, number)
     else:
         process.kill()
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == -number
     assert said.count("Traceback") == (number == signal.SIGINT), said
     wait_until(lambda: not any(is_alive(child) for child in workers_of_it))
@@ -245,7 +245,7 @@ def test_a_stopped_process_can_be_continued(workers, number, tmp_path):
     assert not any((tmp_path / key).exists() for key in done)
 
 
-def wait_until(condition, seconds=20.0):
+def wait_until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"

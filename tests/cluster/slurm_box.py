@@ -91,19 +91,19 @@ class SlurmBox:
         self.run("slurmctld", "-c")
         self.run("slurmd", "-N", "n1")
         self.run("slurmd", "-N", "n2")
-        self.until(lambda: set(self.run("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"}, 30, "idle nodes")
+        self.until(lambda: set(self.run("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"}, 90, "idle nodes")
 
     def __exit__(self, *_: object) -> None:
         with ExitStack() as last:
             last.callback(shutil.rmtree, self.folder, ignore_errors=True)
             last.callback(self._kill_daemons)
             self.run("scancel", "-u", getuser())
-            self.until(lambda: not self.run("squeue", "-h"), 30, "an empty queue")
+            self.until(lambda: not self.run("squeue", "-h"), 90, "an empty queue")
             self.run("scontrol", "shutdown")
 
     def run(self, *command: str) -> str:
         """Run a command and return what it printed."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 

@@ -38,9 +38,9 @@ def test_a_signalled_job_saves_requeues_itself_and_finishes(slurm, synth_shards,
         rows = [json.loads(line) for line in files[0].read_text().splitlines()] if files else []
         return [row["step"] for row in rows if "train/loss" in row]
 
-    slurm.until(lambda: len(steps()) > 10, 120, f"ten steps of training; the job says {slurm.show(job)['JobState']}")
+    slurm.until(lambda: len(steps()) > 10, 240, f"ten steps of training; the job says {slurm.show(job)['JobState']}")
     slurm.run("scancel", "--signal=USR1", job)
-    slurm.until(lambda: slurm.show(job)["JobState"] in ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED"), 180, "the end")
+    slurm.until(lambda: slurm.show(job)["JobState"] in ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED"), 300, "the end")
     ended, text = slurm.show(job), output.read_text()
     assert (ended["JobState"], ended["Restarts"], ended["ExitCode"]) == ("COMPLETED", "1", "0:0"), text[-3000:]
     run = only_run(tmp_path / "runs")

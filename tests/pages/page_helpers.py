@@ -58,7 +58,7 @@ def browse(page: Path, *words: str, fragment: str = "", milliseconds: int = 5000
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     return done.stdout, done.stderr

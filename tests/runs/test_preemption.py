@@ -33,7 +33,7 @@ def test_a_process_that_is_asked_ends_its_step_and_exits_with_the_agreed_code(nu
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert said == f"saved because of {number.name}\n"
     assert process.returncode == EXIT_PREEMPTED == 75
 

@@ -46,7 +46,7 @@ def only_run(root: Path) -> Path:
     return runs[0]
 
 
-def launch(words: list[str], timeout: float = 240, **environment: str) -> str:
+def launch(words: list[str], timeout: float = 480, **environment: str) -> str:
     """Run ``python -m asva_lightning`` in a session of its own, so that a hanging rank cannot outlive the test."""
     foreign = re.compile(r"(RANK|LOCAL_|WORLD_SIZE|MASTER_|NODE_|GROUP_|PL_|SLURM_|PYTEST_|ASVA_)")
     kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}

@@ -306,7 +306,7 @@ def test_where_nothing_can_be_judged_both_ranks_say_so_and_end(synth_shards, roo
     judges = {"broken": {"class_path": "evaluation.judges_for_tests.Broken"}}
     given = words_of_test(synth_shards, root, measures=[], judges=judges, videos=2, clips_per_reference=1)
     with pytest.raises(AssertionError) as ended:
-        launch([*given, "--trainer.strategy=ddp", "--trainer.devices=2"], timeout=120)
+        launch([*given, "--trainer.strategy=ddp", "--trainer.devices=2"], timeout=240)
     told = str(ended.value)
     assert "error: Not one of 2 clips could be judged" in told.replace("\\n", "\n")
     assert "error: Rank 0 could not go on: Not one of 2 clips could be judged" in told

@@ -42,7 +42,7 @@ def choose(monkeypatch):
     """Choose on several ranks, one thread each; a rank that does not gather would keep the others waiting."""
 
     def chosen(*unread):
-        barrier, told = Barrier(len(unread), timeout=10), {}
+        barrier, told = Barrier(len(unread), timeout=60), {}
 
         def gather(trainer, values):
             told.update(values)
