@@ -135,6 +135,9 @@ def _of_run(path: Path) -> tuple[Path, Mapping[str, Any] | None]:
             raise WeightsError(f"{path} has no checkpoint yet. Run `fit` until it has saved one (--run.save_every).")
         path = steps[max(steps)]
     if path.is_dir():
-        raise WeightsError(f"{path} is a sharded checkpoint. Write its classifier into one file first.")
+        raise WeightsError(
+            f"{path} is a checkpoint of DeepSpeed, spread over files. Write its classifier as a folder: `export {path} "
+            "FOLDER --layout original`. Then give FOLDER/modules, with picture, frames and fps as its README.md says."
+        )
     logger.info("sync classifier of %s", path)
     return path, trained

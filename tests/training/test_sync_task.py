@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from lightning.pytorch.strategies import DeepSpeedStrategy
 from runs_for_tests import ROOT, assert_same, launch, only_run
 from torch.nn import SyncBatchNorm
@@ -21,7 +22,8 @@ from asva_lightning.evaluation.compare import compare
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, log_mel
 from asva_lightning.metrics.sync_accuracy import sync_accuracy
-from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training
+from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training, read_released
+from asva_lightning.metrics.sync_scorer import SyncScorer
 from asva_lightning.metrics.sync_windows import ShiftedWindows
 from asva_lightning.training.sync_results import JudgedVideo, sync_results
 from asva_lightning.training.sync_task import SyncTask, sync_loss
@@ -216,11 +218,51 @@ def test_seven_test_clips_on_two_ranks_are_those_of_one(tmp_path):
     assert found[0] == found[1]
 
 
+@pytest.fixture(scope="module")
+def run(synth_shards, tmp_path_factory):
+    """A run of two steps that was tested."""
+    root = tmp_path_factory.mktemp("runs")
+    main(words("fit", synth_shards, root))
+    main(words("test", synth_shards, root))
+    return only_run(root)
+
+
 @pytest.mark.slow
-def test_validation_and_test_report_accuracy_beside_chance(synth_shards, tmp_path):
-    main(words("fit", synth_shards, tmp_path))
-    main(words("test", synth_shards, tmp_path))
-    run = only_run(tmp_path)
+def test_a_run_is_exported_as_the_release_is_laid_out(run, tmp_path, capsys):
+    dest = tmp_path / "judge"
+    with pytest.raises(SystemExit) as stop:
+        main(["export", str(run), str(dest)])
+    assert stop.value.code == 1
+    assert "is a run of the sync classifier, which has one layout: --layout original." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    main(["export", str(run), str(dest), "--layout=original"])
+    assert "original layout, " in (told := capsys.readouterr().out)
+    assert told.endswith("from sync_classifier_synthsync, step 2\n")
+    checkpoint = run / "checkpoints" / "step_000002.ckpt"
+    assert_same(dict(read_released(dest / "modules").state_dict()), dict(read_released(checkpoint).state_dict()))
+    card = (dest / "README.md").read_text()
+    given = yaml.safe_load(card[card.index("    judges:") :].split("\n\n")[0])["judges"]["relsync"]["init_args"]
+    assert given == {"classifier": "judge/modules", "picture": 16, "frames": 12, "fps": 6}
+    assert "recipe sync_classifier_synthsync, 2 optimizer steps. Training began from random weights." in card
+    assert "## Its test" in card
+    assert "| audio_to_video | all" in card
+    clip = batch(3)
+    of_run, of_folder = (
+        SyncScorer.read(path, **more).score(clip.waveform, clip.pixels, FORMAT)
+        for path, more in ((run, {}), (dest / "modules", {name: given[name] for name in ("picture", "frames", "fps")}))
+    )
+    assert torch.equal(of_run, of_folder)
+
+
+def test_a_judge_of_a_sharded_checkpoint_says_how_to_make_a_folder_of_it(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {class_path: asva_lightning.training.sync_task.SyncTask}")
+    (tmp_path / "checkpoints" / "step_000002.ckpt").mkdir(parents=True)
+    with pytest.raises(WeightsError, match=r"`export .*step_000002.ckpt FOLDER --layout original`"):
+        SyncScorer.read(tmp_path)
+
+
+@pytest.mark.slow
+def test_validation_and_test_report_accuracy_beside_chance(run, synth_shards, tmp_path):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     validated = next(row for row in rows if "validation/sync_chance" in row)
     assert validated["step"] == 2
