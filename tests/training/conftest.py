@@ -1,4 +1,4 @@
-"""Shards that tests of encoding and of training from latents read."""
+"""Shards, a run and a sound that several files of tests read."""
 
 from pathlib import Path
 
@@ -23,3 +23,19 @@ def exact_latents(exact_shards, tmp_path_factory) -> Path:
     from encoded_for_tests import EXACT, encode
 
     return encode(exact_shards, tmp_path_factory.mktemp("encoded") / "latents", *EXACT)
+
+
+@pytest.fixture(scope="session")
+def trained(synth_shards, tmp_path_factory) -> Path:
+    """The folder of a run of two steps, the only one beside it, only to be read."""
+    from runs_for_tests import fit  # not at the top, as few tests need a run
+
+    return fit(synth_shards, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def sound(tmp_path) -> Path:
+    """A file with three seconds of sound, and a picture nobody asks for."""
+    from animate_for_tests import tone
+
+    return tone(tmp_path / "sound.mp4", 3)

@@ -2,25 +2,20 @@
 
 import pytest
 import torch
-from runs_for_tests import checkpoint, fit
+from runs_for_tests import checkpoint
 
 from asva_lightning.errors import RunError, WeightsError
 from asva_lightning.training.checkpoints import read_checkpoint
 from asva_lightning.training.restore import open_run_for_use
 
 
-@pytest.fixture(scope="module")
-def run(synth_shards, tmp_path_factory):
-    return fit(synth_shards, tmp_path_factory.mktemp("checkpoints"))
-
-
 def newest(run):
     return max((run / "checkpoints").glob("*.ckpt"))
 
 
-def test_averaged_and_raw_weights(run):
-    stored = torch.load(newest(run), weights_only=True)
-    averaged, raw = read_checkpoint(newest(run)), read_checkpoint(newest(run), "raw")
+def test_averaged_and_raw_weights(trained):
+    stored = torch.load(newest(trained), weights_only=True)
+    averaged, raw = read_checkpoint(newest(trained)), read_checkpoint(newest(trained), "raw")
     assert averaged.step == raw.step == stored["global_step"] == 2
     name = "denoiser.conv_in.weight"
     assert torch.equal(averaged.weights[name], stored["average"]["parameters"][name])
@@ -29,18 +24,18 @@ def test_averaged_and_raw_weights(run):
     assert averaged.weights.keys() == raw.weights.keys()
 
 
-def test_a_run_opens_with_the_weights_asked_for(run):
+def test_a_run_opens_with_the_weights_asked_for(trained):
     name = "denoiser.conv_in.weight"
     for which in ("ema", "raw"):
-        opened = open_run_for_use(run, which)
-        assert torch.equal(opened.task.state_dict()[name], read_checkpoint(newest(run), which).weights[name])
+        opened = open_run_for_use(trained, which)
+        assert torch.equal(opened.task.state_dict()[name], read_checkpoint(newest(trained), which).weights[name])
     assert opened.config["run"]["name"] == "quickstart"
     assert not opened.task.training
-    assert open_run_for_use(newest(run)).checkpoint == newest(run)
+    assert open_run_for_use(newest(trained)).checkpoint == newest(trained)
 
 
-def test_a_run_without_an_average_has_raw_weights_only(run, tmp_path):
-    stored = torch.load(newest(run), weights_only=True)
+def test_a_run_without_an_average_has_raw_weights_only(trained, tmp_path):
+    stored = torch.load(newest(trained), weights_only=True)
     del stored["average"]
     torch.save(stored, tmp_path / "step_000002.ckpt")
     with pytest.raises(RunError, match="has no averaged weights. Take the others with --weights raw"):
@@ -48,9 +43,9 @@ def test_a_run_without_an_average_has_raw_weights_only(run, tmp_path):
     assert read_checkpoint(tmp_path / "step_000002.ckpt", "raw").weights
 
 
-def test_damaged_checkpoints_are_refused(run, tmp_path):
+def test_damaged_checkpoints_are_refused(trained, tmp_path):
     path = tmp_path / "step_000002.ckpt"
-    path.write_bytes(newest(run).read_bytes()[:-2000])
+    path.write_bytes(newest(trained).read_bytes()[:-2000])
     with pytest.raises(WeightsError, match=r"step_000002\.ckpt cannot be read; it is damaged .* a checkpoint of `fit`"):
         read_checkpoint(path)
     torch.save({"weights": torch.zeros(2)}, path)
@@ -61,8 +56,8 @@ def test_damaged_checkpoints_are_refused(run, tmp_path):
         read_checkpoint(tmp_path / "folder.ckpt")
 
 
-def test_weights_that_are_no_numbers_are_refused(run, tmp_path):
-    stored = checkpoint(run, 2)
+def test_weights_that_are_no_numbers_are_refused(trained, tmp_path):
+    stored = checkpoint(trained, 2)
     stored["average"]["parameters"]["denoiser.conv_in.bias"][0] = torch.inf
     torch.save(stored, tmp_path / "step_000002.ckpt")
     with pytest.raises(WeightsError, match=r"denoiser\.conv_in\.bias"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from runs_for_tests import RECIPE, SMALL_DENOISER, fit, words
+from runs_for_tests import RECIPE, SMALL_DENOISER, words
 
 from asva_lightning.cli import main
 from asva_lightning.denoiser import AVSyncUNet, save_original
@@ -30,12 +30,6 @@ def doctor(capsys):
         return capsys.readouterr().out, code
 
     return run
-
-
-@pytest.fixture(scope="module")
-def finished(synth_shards, tmp_path_factory) -> Path:
-    """A run of two steps, only to be looked at."""
-    return fit(synth_shards, tmp_path_factory.mktemp("finished"))
 
 
 @pytest.fixture(autouse=True)
@@ -89,30 +83,30 @@ def test_the_quickstart_before_its_first_start(doctor, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir()), "nothing is written"
 
 
-def test_after_a_start_it_resumes_in_the_same_folder(doctor, synth_shards, finished):
-    root = finished.parent
+def test_after_a_start_it_resumes_in_the_same_folder(doctor, synth_shards, trained):
+    root = trained.parent
     before = files_below(root)
     text, code = doctor(*words("doctor", synth_shards, root, "--trainer.max_steps=5")[1:])
     assert code == 0
-    assert f"{finished}: resumes at step 2, to step 5" in text
+    assert f"{trained}: resumes at step 2, to step 5" in text
     assert f"{synth_shards}: present, clips: train 16, validation 4, test 8" in text
     assert "3 steps from step 2 to 5" in text
     text, _ = doctor(*words("doctor", synth_shards, root)[1:])
-    assert f"{finished}: is finished" in text
+    assert f"{trained}: is finished" in text
     text, _ = doctor(*words("doctor", synth_shards, root, "--run.fresh=true")[1:])
-    assert f"a folder beside {finished} (--run.fresh): a new run" in text
+    assert f"a folder beside {trained} (--run.fresh): a new run" in text
     assert files_below(root) == before, "nothing is written"
 
 
-def test_another_configuration_is_compared_with_the_runs_that_are_there(doctor, synth_shards, finished):
-    other = words("doctor", synth_shards, finished.parent, "--model.init_args.audio_drop=0.5")[1:]
+def test_another_configuration_is_compared_with_the_runs_that_are_there(doctor, synth_shards, trained):
+    other = words("doctor", synth_shards, trained.parent, "--model.init_args.audio_drop=0.5")[1:]
     text, code = doctor(*other)
     assert code == 0
     assert "a new run, from step 0" in text
     change = "\n    model.init_args.audio_drop: 0.1 there, 0.5 here"
-    assert f"the nearest run, {finished}, differs in:{change}" in text
-    text, _ = doctor(*other, f"--run.folder={finished}")
-    assert f"{finished}: is finished" in text
+    assert f"the nearest run, {trained}, differs in:{change}" in text
+    text, _ = doctor(*other, f"--run.folder={trained}")
+    assert f"{trained}: is finished" in text
     assert f"begun with another configuration:{change}" in text
 
 

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 import torch
-from runs_for_tests import fit
 from safetensors.torch import load_file
 
 from asva_lightning.cli import main
@@ -14,11 +13,6 @@ from asva_lightning.diffusion import AnimationPipeline
 from asva_lightning.encoders import ImageBind
 from asva_lightning.training.checkpoints import read_checkpoint
 from asva_lightning.training.sources import open_pipeline
-
-
-@pytest.fixture(scope="module")
-def run(synth_shards, tmp_path_factory):
-    return fit(synth_shards, tmp_path_factory.mktemp("export"))
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +43,17 @@ def failure(capsys, *words) -> str:
 
 
 @pytest.mark.parametrize("which", ["ema", "raw"])
-def test_a_run_becomes_a_folder_of_diffusers(run, tmp_path, capsys, which):
+def test_a_run_becomes_a_folder_of_diffusers(trained, tmp_path, capsys, which):
     dest = tmp_path / "drummer"
-    main(["export", str(run), str(dest), "--weights", which])
+    main(["export", str(trained), str(dest), "--weights", which])
     assert f"{dest}: diffusers layout" in capsys.readouterr().out
-    trained = read_checkpoint(max((run / "checkpoints").glob("*.ckpt")), which).weights
+    weights = read_checkpoint(max((trained / "checkpoints").glob("*.ckpt")), which).weights
     written = tensors(dest / "unet")
-    assert {f"denoiser.{name}" for name in written} <= trained.keys()
+    assert {f"denoiser.{name}" for name in written} <= weights.keys()
     for name, tensor in written.items():
-        assert torch.equal(tensor, trained[f"denoiser.{name}"])
+        assert torch.equal(tensor, weights[f"denoiser.{name}"])
     assert {file.suffix for file in dest.rglob("*") if file.is_file()} == {".safetensors", ".json", ".md"}
-    opened, pipeline = open_pipeline(str(run), which).pipeline, AnimationPipeline.from_pretrained(dest)
+    opened, pipeline = open_pipeline(str(trained), which).pipeline, AnimationPipeline.from_pretrained(dest)
     words = {"image": torch.zeros(3, 32, 32, dtype=torch.uint8), "audio": torch.ones(32_000) * 0.1}
     one, other = (
         some(**words, generator=torch.Generator().manual_seed(0), output_type="pt").frames
@@ -68,14 +62,14 @@ def test_a_run_becomes_a_folder_of_diffusers(run, tmp_path, capsys, which):
     assert torch.equal(one, other)
 
 
-def test_the_card_says_what_it_is(run, tmp_path):
-    main(["export", str(run), str(tmp_path / "drummer")])
+def test_the_card_says_what_it_is(trained, tmp_path):
+    main(["export", str(trained), str(tmp_path / "drummer")])
     card = (tmp_path / "drummer" / "README.md").read_text()
     for fact in ("# drummer", "recipe: quickstart", "optimizer steps: 2", "12 frames, 6 a second, 32x32 px",
                  "code: Apache-2.0", 'AnimationPipeline.from_pretrained("drummer")'):  # fmt: skip
         assert fact in card, fact
     assert "ImageBind" not in card
-    assert not {"/tmp", str(run)} & set(card.split())
+    assert not {"/tmp", str(trained)} & set(card.split())
 
 
 def test_the_originals_checkpoint_in_and_out_and_in_again(original, stable_diffusion, tmp_path):
@@ -108,15 +102,15 @@ def test_the_originals_checkpoint_animates(original, stable_diffusion):
     assert frames.isfinite().all()
 
 
-def test_the_originals_layout_knows_imagebind_only(run, tmp_path, capsys):
-    message = failure(capsys, run, tmp_path / "out", "--layout=original")
+def test_the_originals_layout_knows_imagebind_only(trained, tmp_path, capsys):
+    message = failure(capsys, trained, tmp_path / "out", "--layout=original")
     assert "knows ImageBind only, but this model hears through LogMelEncoder. Use --layout diffusers." in message
     assert not list(tmp_path.iterdir())
 
 
-def test_what_exists_is_left_alone(run, tmp_path, capsys):
+def test_what_exists_is_left_alone(trained, tmp_path, capsys):
     (tmp_path / "out").mkdir()
-    assert "out exists. Delete it or choose another name" in failure(capsys, run, tmp_path / "out")
+    assert "out exists. Delete it or choose another name" in failure(capsys, trained, tmp_path / "out")
 
 
 def test_a_source_that_is_nothing(tmp_path, capsys):
@@ -126,9 +120,9 @@ def test_a_source_that_is_nothing(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_that_is_not_there_is_not_looked_for_on_the_hub(run, tmp_path, capsys):
-    message = failure(capsys, run.parent / "quickstart-HASH", tmp_path / "out")
-    assert f"quickstart-HASH does not exist. Runs there: {run}. Give a run folder" in message
+def test_a_run_that_is_not_there_is_not_looked_for_on_the_hub(trained, tmp_path, capsys):
+    message = failure(capsys, trained.parent / "quickstart-HASH", tmp_path / "out")
+    assert f"quickstart-HASH does not exist. Runs there: {trained}. Give a run folder" in message
 
 
 def test_the_originals_checkpoint_without_its_audio_encoder(original, stable_diffusion, tmp_path, capsys):
