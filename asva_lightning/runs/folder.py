@@ -45,6 +45,10 @@ class RunFolder:
         """Folder of ``step_000500/<clip>.mp4`` and ``<clip>.json``."""
         return self.path / "samples"
 
+    def predictions(self, step: int) -> Path:
+        """Folder of ``<clip>.mp4`` and ``<clip>.json`` that ``predict`` makes with the weights of a step."""
+        return self.path / "predictions" / f"step_{step:06d}"
+
     @property
     def metrics(self) -> Path:
         """Scalars by step, one JSON object a line."""

@@ -203,7 +203,7 @@ class ExperimentCLI(LightningCLI):
 
     def after_predict(self) -> None:
         """Say where the clips are."""
-        logger.info("The clips are in %s", self.folder.path / "predictions")
+        logger.info("The clips are in %s", self.folder.predictions(self.model.steps_done))
 
     def _set_seed(self) -> None:
         """As Lightning does it.

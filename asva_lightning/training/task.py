@@ -166,7 +166,7 @@ class AnimationTask(pl.LightningModule):
         self._evaluate(batch, "test/loss")
 
     def predict_step(self, batch: ClipBatch, batch_idx: int) -> None:
-        """Animate the first frame of each clip with its sound, into ``predictions/`` of the run folder."""
+        """Animate the first frame of each clip with its sound, into ``predictions/step_000500/`` of the run folder."""
         pairs = [
             Pair(clip_name(key, start), pixels[:, 0], waveform, text, number)
             for key, start, pixels, waveform, text, number in zip(
@@ -174,7 +174,7 @@ class AnimationTask(pl.LightningModule):
             )
         ]
         animations = generate(self.pipeline, pairs, seed=self.seed)
-        folder = Path(self.trainer.default_root_dir) / "predictions"
+        folder = RunFolder(Path(self.trainer.default_root_dir)).predictions(self.steps_done)
         for animation, real in zip(animations, batch.real.tolist()):
             if real:
                 write_animation(self.pipeline, animation, folder, {"seed": self.seed, "step": self.steps_done})

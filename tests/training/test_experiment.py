@@ -102,11 +102,11 @@ def test_validate_test_and_predict_use_the_run_of_the_same_configuration(synth_s
     assert any("test/loss" in row for row in rows)
     scores = json.loads((run / "test.json").read_text())["scores"]
     assert set(scores) == {"motion_correlation", "onset_f1", "onset_motion_correlation", "av_align"}
-    videos = sorted((run / "predictions").glob("*.mp4"))
+    videos = sorted((run / "predictions" / "step_000002").glob("*.mp4"))
     assert len(videos) == 8
     assert probe(videos[0]).has_sound
     assert json.loads(videos[0].with_suffix(".json").read_text())["format"]["height"] == 32, "though it is enlarged"
-    assert f"The clips are in {run / 'predictions'}" in caplog.text
+    assert f"The clips are in {run / 'predictions' / 'step_000002'}" in caplog.text
 
 
 def test_evaluation_without_a_checkpoint_says_what_to_do(synth_shards, tmp_path, capsys):
