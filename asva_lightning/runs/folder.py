@@ -181,12 +181,16 @@ def _choose(root: Path, name: str, config: Config, fresh: bool, writes: bool) ->
         number = path.name.removeprefix(f"{first.name}-")
         if number.isdigit():
             numbered[int(number)] = path
-    requeued = int(os.environ.get("SLURM_RESTART_COUNT", "0")) > 0
-    if not numbered or not fresh or requeued:
+    if not numbered or not fresh or is_requeued():
         return numbered[max(numbered)] if numbered else first
     if not writes:
         raise RunError("Only the process that writes can begin a fresh folder. Give the others the one it chose.")
     return root / f"{first.name}-{max(numbered) + 1}"
+
+
+def is_requeued() -> bool:
+    """Whether SLURM has started this job before: its words are to continue what they have begun."""
+    return int(os.environ.get("SLURM_RESTART_COUNT", "0")) > 0
 
 
 def nearest_run(root: Path, name: str, config: Config) -> tuple[Path, list[Change]] | None:

@@ -1,13 +1,16 @@
 """The checkpoint that a command begins with, looked at before Lightning loads it."""
 
+import logging
 from pathlib import Path
 
 import lightning.pytorch as pl
 
 from asva_lightning.errors import RunError, WeightsError
-from asva_lightning.runs.folder import RunFolder
+from asva_lightning.runs.folder import RunFolder, is_requeued
 from asva_lightning.training.checkpoints import check_fits, read_checkpoint
 from asva_lightning.weights import load_safely
+
+logger = logging.getLogger(__name__)
 
 OWN = "--ckpt_path"
 """How messages begin where the word gave the checkpoint."""
@@ -63,6 +66,25 @@ def check_loadable(path: Path, model: pl.LightningModule, training: bool) -> int
         check_fits(raw.weights, model, str(path), "this configuration")
     _averaged_steps(path)
     return raw.step
+
+
+def saved_before_requeue(run: RunFolder, steps: int) -> Path | None:
+    """What a job has saved since it began with the checkpoint of its words, where SLURM has queued it again.
+
+    Its words are the same at every start, so without this it would do the same steps again and again.
+
+    Args:
+        run: Its folder.
+        steps: Optimizer steps behind the checkpoint that its words name.
+
+    Returns:
+        The newest checkpoint, if it has more steps behind it: at its first start the job set older ones of these aside.
+    """
+    newest = run.latest_checkpoint() if is_requeued() else None
+    if newest not in [path for step, path in run.numbered_checkpoints() if step > steps]:
+        return None
+    logger.warning("SLURM has queued this job again: it goes on from what it has saved, not from %s again.", OWN)
+    return newest
 
 
 def finished(steps: int, max_steps: int, folder: RunFolder) -> str:

@@ -26,7 +26,7 @@ from asva_lightning.runs.lock import RunLock
 from asva_lightning.runs.preemption import Preemption
 from asva_lightning.training.callbacks import ProgressLines, SaveAndStop, SkippedClips, StopDiverged
 from asva_lightning.training.changed_recipe import FollowRecipe
-from asva_lightning.training.ckpt_path import check_loadable, find_checkpoint, finished
+from asva_lightning.training.ckpt_path import check_loadable, find_checkpoint, finished, saved_before_requeue
 from asva_lightning.training.interpolations import register_interpolations
 from asva_lightning.training.metrics_logger import MetricsLogger
 from asva_lightning.training.optimizer_check import check_optimizer
@@ -240,12 +240,14 @@ class ExperimentCLI(LightningCLI):
                 f"There is no checkpoint in {self.folder.checkpoints}. Run `fit` with the same configuration "
                 "first, or give --run.folder or --ckpt_path."
             )
-        words["ckpt_path"] = None if begin is None else str(begin)
         if begin is not None:
             steps = check_loadable(begin, self.model, training) if words["weights_only"] else 0
+            if training and given is not None and (saved := saved_before_requeue(self.folder, steps)) is not None:
+                begin, steps = saved, check_loadable(saved, self.model, training) if words["weights_only"] else 0
             logger.info("%s %s", "Continuing from" if training else "Evaluating", begin)
             if training and 0 < self.trainer.max_steps <= steps:
                 logger.info(finished(steps, self.trainer.max_steps, self.folder))
+        words["ckpt_path"] = None if begin is None else str(begin)
         return words
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from runs_for_tests import checkpoint, fit, words
+from runs_for_tests import checkpoint, fit, only_run, words
 
 from asva_lightning.cli import main
 
@@ -93,3 +93,19 @@ def test_a_run_folder_stands_for_its_newest_checkpoint(run, synth_shards, tmp_pa
 def test_a_run_that_is_asked_for_fewer_steps_than_it_has_is_finished(run, synth_shards, caplog):
     main(words("fit", synth_shards, run.parent, "--trainer.callbacks=null", "--trainer.max_steps=1"))
     assert "This run is finished: it is at step 2, and --trainer.max_steps is 1. Watch it in" in caplog.text
+
+
+def test_a_job_that_is_queued_again_does_not_go_back_again(run, synth_shards, tmp_path, monkeypatch, caplog):
+    first = ("--run.save_every=1", "--trainer.callbacks=null", f"--ckpt_path={run}")
+    main(words("fit", synth_shards, tmp_path, *first, "--trainer.max_steps=3"))
+    again = words("fit", synth_shards, tmp_path, *first, "--trainer.max_steps=4")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    with caplog.at_level("INFO"):
+        main(again)
+    own = only_run(tmp_path) / "checkpoints"
+    assert "it goes on from what it has saved, not from --ckpt_path again" in caplog.text
+    assert f"Continuing from {own / 'step_000003.ckpt'}" in caplog.text
+    assert not list(own.glob("aside*"))
+    monkeypatch.delenv("SLURM_RESTART_COUNT")
+    main(again)
+    assert sorted(path.name for path in own.glob("aside*")) == ["aside_step_000003.ckpt", "aside_step_000004.ckpt"]
