@@ -89,8 +89,8 @@ class Dataset:
         if not exists(path):
             raise ShardsError(
                 f"No shards in {folder}: {path} is missing. Make them with `python -m asva_lightning shards build "
-                f"CLIPS {folder}`, point --data.shards at another folder, or start with experiments/quickstart.yaml, "
-                "which makes its own."
+                f"CLIPS {folder}` (latents of shards that you have: `shards encode`), point --data.shards at another "
+                "folder, or start with experiments/quickstart.yaml, which makes its own."
             )
         description = _parse(read_text(path), path)
         if description.get("layout") != LAYOUT:
