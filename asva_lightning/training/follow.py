@@ -3,13 +3,12 @@
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from asva_lightning.data.commands import with_manifest
 from asva_lightning.data.manifest import SampleRecord
-from asva_lightning.data.randomness import check_seed
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.delay import DELAYS, check_delays, delay_requests, judge_delays
 from asva_lightning.evaluation.follow_clips import choose_clips
@@ -18,79 +17,10 @@ from asva_lightning.evaluation.generators import write_requests
 from asva_lightning.evaluation.references import Reference, digest
 from asva_lightning.evaluation.swap import check_frames, judge_swap, swap_groups
 from asva_lightning.media import ClipFormat
-from asva_lightning.training.checkpoints import Which
-from asva_lightning.training.follow_videos import (
-    FollowedVideos,
-    FoundVideos,
-    Sets,
-    check_ways,
-    format_of_others,
-    made_by,
-)
-from asva_lightning.training.sources import STABLE_DIFFUSION
+from asva_lightning.training.follow_source import VideoSource
+from asva_lightning.training.follow_videos import Sets
 
 logger = logging.getLogger(__name__)
-
-
-# jsonargparse finds these options by reading the commands, so each has to call VideoSource(**source) in these words.
-@dataclass(frozen=True, kw_only=True)
-class VideoSource:
-    """Where the videos come from: the options that both tests have.
-
-    Args:
-        checkpoint: What is tested: a run folder or a checkpoint in one, an exported folder or the Hub id of one, or a
-            checkpoint folder of the original.
-        generated: In place of a checkpoint, a folder of finished mp4s of any system.
-        pairs: Folder to write what another system is to animate: ``NAME.png``, ``NAME.wav`` and ``pairs.csv``. Its
-            videos ``NAME.mp4`` are then judged with ``--generated`` and otherwise the same words.
-        seed: Seed of the noise.
-        audio_guidance: How strongly to follow the sound; as the model samples if not given.
-        text_guidance: How strongly to follow the text; as the model samples if not given.
-        batch_size: Videos that are made together.
-        format: What a clip is, for videos of other systems; the method's if not given.
-        weights: For runs, the averaged weights (``ema``) or those of the last step (``raw``).
-        stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
-
-    Raises:
-        ConfigurationError: If not exactly one of checkpoint, generated and pairs is given, or the seed is negative.
-    """
-
-    checkpoint: str | None = None
-    generated: str | None = None
-    pairs: str | None = None
-    seed: int = 0
-    audio_guidance: float | None = None
-    text_guidance: float | None = None
-    batch_size: int = 8
-    format: ClipFormat | None = None
-    weights: Which = "ema"
-    stable_diffusion: str = STABLE_DIFFUSION
-
-    def __post_init__(self) -> None:
-        check_ways(self.checkpoint, self.generated, self.pairs)
-        check_seed(self.seed)
-
-    def open(self, output: str) -> tuple[FollowedVideos | None, ClipFormat]:
-        """The videos, none where only pairs are written, and what a clip is.
-
-        Args:
-            output: The output folder.
-
-        Raises:
-            ConfigurationError: If settings contradict each other.
-            RunError: If the checkpoint is nothing that can be opened.
-            WeightsError: If weights are missing, damaged, or do not fit.
-        """
-        others = format_of_others(self.format, self.checkpoint)
-        if self.generated is not None:
-            return FoundVideos(Path(self.generated), others), others
-        if self.checkpoint is None:
-            return None, others
-        made = made_by(
-            self.checkpoint, Path(output), self.seed, self.batch_size, self.audio_guidance, self.text_guidance,
-            self.weights, self.stable_diffusion,
-        )  # fmt: skip
-        return made, made.format
 
 
 def follow_swap(

@@ -1,13 +1,12 @@
-"""Where the videos of a test of following come from: made by a pipeline, or found as the files of another system."""
+"""The videos of a test of following: made by a pipeline, or found as the files of another system."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from asva_lightning.diffusion import Guidance
@@ -16,9 +15,6 @@ from asva_lightning.evaluation.generators import Request, lacking_videos, make_v
 from asva_lightning.evaluation.judging import check_generated
 from asva_lightning.evaluation.pipeline_generator import PipelineGenerator
 from asva_lightning.media import ClipFormat
-from asva_lightning.training.checkpoints import Which
-from asva_lightning.training.pipeline_digest import pipeline_digest
-from asva_lightning.training.sources import open_pipeline
 from asva_lightning.worklist import work
 
 logger = logging.getLogger(__name__)
@@ -150,65 +146,3 @@ class FoundVideos(FollowedVideos):
             )
         for request in requests:
             check_generated(str(self.folder / f"{request.key}.mp4"), self.format, needs_sound=False)
-
-
-def format_of_others(format: ClipFormat | None, checkpoint: str | None) -> ClipFormat:
-    """The clip format of a system outside this package; the method's if none is given.
-
-    Raises:
-        ConfigurationError: If a checkpoint is given, which has a format of its own.
-    """
-    if format is not None and checkpoint is not None:
-        raise ConfigurationError("--format is for videos of other systems; a checkpoint knows its own. Leave it out.")
-    return format or ClipFormat()
-
-
-def check_ways(checkpoint: str | None, generated: str | None, pairs: str | None) -> None:
-    """Check that it is said where videos come from, in one way.
-
-    Raises:
-        ConfigurationError: If not exactly one way is given.
-    """
-    if sum(way is not None for way in (checkpoint, generated, pairs)) != 1:
-        raise ConfigurationError(
-            "Give one of three: --checkpoint MODEL to make the videos and judge them, --pairs FOLDER to write what "
-            "another system is to animate, --generated FOLDER to judge its videos."
-        )
-
-
-def made_by(
-    checkpoint: str,
-    output: Path,
-    seed: int,
-    batch_size: int,
-    audio_guidance: float | None,
-    text_guidance: float | None,
-    weights: Which,
-    stable_diffusion: str,
-) -> MadeVideos:
-    """Videos of whatever can animate, in ``videos`` below the output folder.
-
-    Args:
-        checkpoint: What :func:`~asva_lightning.training.sources.open_pipeline` opens.
-        output: The output folder.
-        seed: Seed of the noise.
-        batch_size: Videos that are made together.
-        audio_guidance: How strongly to follow the sound; the model's own if not given.
-        text_guidance: How strongly to follow the text; the model's own if not given.
-        weights: For runs, the averaged weights or the raw ones.
-        stable_diffusion: Folder or Hub id of Stable Diffusion 1.5, which the original's checkpoints stand on.
-
-    Raises:
-        RunError: If the checkpoint is nothing that can be opened.
-        WeightsError: If weights are missing, damaged, or do not fit.
-        ConfigurationError: If guidance is negative, or the batch size below 1.
-    """
-    if batch_size < 1:
-        raise ConfigurationError(f"--batch_size must be 1 or more, not {batch_size}.")
-    opened = open_pipeline(checkpoint, weights, stable_diffusion)
-    pipeline = opened.pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
-    asked = {"audio": audio_guidance, "text": text_guidance}
-    guidance = replace(pipeline.guidance, **{name: value for name, value in asked.items() if value is not None})
-    generator = PipelineGenerator(pipeline, seed, batch_size, guidance)
-    about = {**opened.about, "checkpoint": checkpoint, "weights": weights}
-    return MadeVideos(output / "videos", pipeline.format, generator, about, pipeline_digest(pipeline))

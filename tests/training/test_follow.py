@@ -20,7 +20,8 @@ from asva_lightning.evaluation.compare import compare
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, read_sound, write_clip
 from asva_lightning.runs.folder import RunFolder
-from asva_lightning.training.follow import VideoSource, _protocol
+from asva_lightning.training.follow import _protocol
+from asva_lightning.training.follow_source import VideoSource
 
 FORMAT = ClipFormat(12, 6, 32, 32)
 OTHERS = ["--format.frames=12", "--format.fps=6", "--format.height=32", "--format.width=32"]
