@@ -19,6 +19,8 @@ def shifted_window(waveform: Tensor, sample_rate: int, start: float, seconds: fl
     Returns:
         The window's sound ``(round(seconds * sample_rate),)``; None where the source does not reach that far.
     """
+    samples = round(seconds * sample_rate)
     first = round((start - shift) * sample_rate)
-    last = first + round(seconds * sample_rate)
-    return waveform[first:last] if first >= 0 and last <= len(waveform) else None
+    if first + samples == len(waveform) + 1:
+        first -= 1  # start and length are rounded apart: a window that ends with its source may seem to end behind it
+    return waveform[first : first + samples] if first >= 0 and first + samples <= len(waveform) else None
