@@ -1,5 +1,6 @@
 """Where the videos of a test of following come from: the options that both tests have, and what they open."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from asva_lightning.training.checkpoints import Which
 from asva_lightning.training.follow_videos import FollowedVideos, FoundVideos, MadeVideos
 from asva_lightning.training.pipeline_digest import pipeline_digest
 from asva_lightning.training.sources import STABLE_DIFFUSION, open_pipeline
+
+logger = logging.getLogger(__name__)
+
+OF_CHECKPOINTS = ("seed", "audio_guidance", "text_guidance", "batch_size", "weights", "stable_diffusion")
+"""Options that say how a checkpoint makes videos; those of another system are made already, or elsewhere."""
 
 
 # jsonargparse finds these options by reading the commands, so each has to call VideoSource(**source) in these words.
@@ -78,6 +84,9 @@ class VideoSource:
         if self.checkpoint is not None:
             made = self._made(self.checkpoint, Path(output) / "videos")
             return made, made.format
+        idle = [f"--{name}" for name in OF_CHECKPOINTS if getattr(self, name) != getattr(VideoSource, name)]
+        if idle:
+            logger.warning("Without --checkpoint these have no effect: %s.", ", ".join(idle))
         format = self.format or ClipFormat()
         return None if self.generated is None else FoundVideos(Path(self.generated), format), format
 

@@ -194,6 +194,14 @@ def test_contradictions_are_refused(synth_shards, tmp_path, monkeypatch, failure
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("way", ["generated", "pairs"])
+def test_options_of_checkpoints_that_have_no_effect_are_told(way, caplog):
+    VideoSource(**{way: "folder", "format": FORMAT}).open("out")
+    assert not caplog.messages
+    VideoSource(**{way: "folder", "seed": 1, "audio_guidance": 2.0, "weights": "raw"}).open("out")
+    assert caplog.messages == ["Without --checkpoint these have no effect: --seed, --audio_guidance, --weights."]
+
+
 @pytest.mark.parametrize("test", ["swap", "delay"])
 def test_help_tells_of_the_options_that_both_tests_have(test, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "1000")
