@@ -15,6 +15,7 @@ from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.sync_classifier import SyncClassifier, for_scoring, read_released
 from asva_lightning.metrics.sync_classifier.picture import SIZE
 from asva_lightning.metrics.sync_windows import ShiftedWindows
+from asva_lightning.weights.checkpoint_files import latest_checkpoint, run_of
 
 logger = logging.getLogger(__name__)
 
@@ -123,17 +124,16 @@ class SyncScorer:
 
 def _of_run(path: Path) -> tuple[Path, Mapping[str, Any] | None]:
     """The weight file, and how the classifier was trained; None where this is no run of ours."""
-    folder = path.parent.parent if path.suffix == ".ckpt" else path
+    folder = run_of(path)
     config = folder / "config.yaml"
     if not config.is_file():
         return path, None
-    model = yaml.safe_load(config.read_text(encoding="utf-8")).get("model") or {}
-    trained = model.get("init_args", model)
+    trained = _model(config)
     if path.suffix != ".ckpt":
-        steps = {int(file.stem.removeprefix("step_")): file for file in folder.glob("checkpoints/step_*.ckpt")}
-        if not steps:
+        newest = latest_checkpoint(folder / "checkpoints")
+        if newest is None:
             raise WeightsError(f"{path} has no checkpoint yet. Run `fit` until it has saved one (--run.save_every).")
-        path = steps[max(steps)]
+        path = newest
     if path.is_dir():
         raise WeightsError(
             f"{path} is a checkpoint of DeepSpeed, spread over files. Write its classifier as a folder: `export {path} "
@@ -141,3 +141,20 @@ def _of_run(path: Path) -> tuple[Path, Mapping[str, Any] | None]:
         )
     logger.info("sync classifier of %s", path)
     return path, trained
+
+
+def _model(config: Path) -> Mapping[str, Any]:
+    """The arguments of the task that a run's configuration describes.
+
+    Raises:
+        WeightsError: If it describes none.
+    """
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise WeightsError(f"{config} is damaged ({error}). Put it back as `fit` wrote it.") from error
+    model = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(model, dict):
+        raise WeightsError(f"{config} describes no model, so this is no run. Give a folder that `fit` made.")
+    arguments: Mapping[str, Any] = model.get("init_args", model)
+    return arguments

@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +15,12 @@ from asva_lightning.errors import ConfigurationError, RunError
 from asva_lightning.files import write_text
 from asva_lightning.runs.identity import Config, differences, run_hash
 from asva_lightning.runs.provenance import describe_code, describe_command, describe_environment
+from asva_lightning.weights.checkpoint_files import latest_checkpoint, numbered_checkpoints
 
 logger = logging.getLogger(__name__)
 
 Change = tuple[str, Any, Any]
 """A key, its value there, its value here."""
-
-_CHECKPOINT = re.compile(r"step_(\d+)\.ckpt")
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,7 @@ class RunFolder:
 
     def numbered_checkpoints(self) -> list[tuple[int, Path]]:
         """Each ``step_*.ckpt`` with its step, in the order of steps; files of other names are somebody's own."""
-        return sorted(
-            (int(match[1]), path) for path in self.checkpoints.glob("*") if (match := _CHECKPOINT.fullmatch(path.name))
-        )
+        return numbered_checkpoints(self.checkpoints)
 
     def set_aside(self, later_than: int) -> list[Path]:
         """Rename the checkpoints behind a step to which a run goes back, so that no later start resumes from them.
@@ -117,11 +113,7 @@ class RunFolder:
         Returns:
             A file or a DeepSpeed folder, or None if there is nothing to resume from.
         """
-        for _, path in reversed(self.numbered_checkpoints()):
-            if _is_complete(path):
-                return path
-            logger.warning("%s is unfinished and is passed over.", path)
-        return None
+        return latest_checkpoint(self.checkpoints)
 
 
 def open_run(
@@ -267,11 +259,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    """A checkpoint file is a zip archive, whose directory is written last; DeepSpeed writes ``latest`` last."""
-    if checkpoint.is_file():
-        return zipfile.is_zipfile(checkpoint)
-    latest = checkpoint / "latest"
-    return latest.is_file() and (checkpoint / latest.read_text(encoding="utf-8").strip()).is_dir()

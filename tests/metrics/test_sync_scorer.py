@@ -1,12 +1,14 @@
 """RelSync by a classifier that this package trained: it sees what its run says, as SyncClassifierScore does."""
 
+import shutil
+
 import pytest
 import torch
 import yaml
 from judged_clips import clips, small_classifier
 
 from asva_lightning.encoders.imagebind import ImageBind
-from asva_lightning.errors import ConfigurationError
+from asva_lightning.errors import ConfigurationError, WeightsError
 from asva_lightning.evaluation.sync_classifier import SyncClassifierScore
 from asva_lightning.media import ClipFormat, log_mel
 from asva_lightning.metrics.alignsync import AlignSync
@@ -14,6 +16,7 @@ from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.image_audio import ImageAudioSimilarity
 from asva_lightning.metrics.relsync import RelSync
 from asva_lightning.metrics.sync_classifier import for_scoring, write_released
+from asva_lightning.metrics.sync_scorer import SyncScorer
 
 FORMAT = ClipFormat(frames=42, fps=14, height=20, width=28)
 """Three seconds: longer than the released classifier hears, and neither size, length nor rate of the run."""
@@ -86,6 +89,31 @@ def test_what_a_file_does_not_say_can_be_told(run, batch, tmp_path):
     assert torch.equal(RelSync(alone, 16, 15, 6.0).values(*batch, 16_000), RelSync(run).values(*batch, 16_000))
     with pytest.raises(ConfigurationError, match="picture, frames and fps belong to a file"):
         RelSync(small_classifier(), picture=16)
+
+
+def test_the_newest_whole_checkpoint_counts_whatever_else_lies_beside_it(run, tmp_path, caplog, monkeypatch):
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "checkpoints" / "step_best.ckpt").write_bytes(b"somebody's own")
+    (copy / "checkpoints" / "step_000200.ckpt").write_bytes(b"half written")
+    assert SyncScorer.read(copy).picture == 16
+    assert "step_000200.ckpt is unfinished and is passed over." in caplog.text
+    monkeypatch.chdir(copy / "checkpoints")
+    assert SyncScorer.read("step_000100.ckpt").picture == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "describes no model"),
+        ("- 1", "describes no model"),
+        ("model: {", r"config.yaml is damaged \(while parsing"),
+    ],
+)
+def test_a_damaged_configuration_is_told(run, tmp_path, text, message):
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "config.yaml").write_text(text)
+    with pytest.raises(WeightsError, match=message):
+        SyncScorer.read(copy)
 
 
 def test_measures_share_one_imagebind_of_a_file(run, reference, tmp_path, monkeypatch):

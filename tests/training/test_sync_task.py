@@ -256,7 +256,9 @@ def test_a_run_is_exported_as_the_release_is_laid_out(run, tmp_path, capsys):
 
 def test_a_judge_of_a_sharded_checkpoint_says_how_to_make_a_folder_of_it(tmp_path):
     (tmp_path / "config.yaml").write_text("model: {class_path: asva_lightning.training.sync_task.SyncTask}")
-    (tmp_path / "checkpoints" / "step_000002.ckpt").mkdir(parents=True)
+    checkpoint = tmp_path / "checkpoints" / "step_000002.ckpt"
+    (checkpoint / "checkpoint").mkdir(parents=True)
+    (checkpoint / "latest").write_text("checkpoint")
     with pytest.raises(WeightsError, match=r"`export .*step_000002.ckpt FOLDER --layout original`"):
         SyncScorer.read(tmp_path)
 
