@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import lightning.pytorch as pl
-import yaml
 
-from asva_lightning.errors import RunError, WeightsError
+from asva_lightning.errors import ConfigurationError, RunError, WeightsError
 from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.checkpoints import Which, check_fits, read_checkpoint
+from asva_lightning.training.doctor.tree import instantiate
 from asva_lightning.training.frozen_weights import compare_frozen, digests_of_frozen
 from asva_lightning.training.sync_task import SyncTask
 from asva_lightning.training.task import AnimationTask
+from asva_lightning.training.yaml_files import read_yaml
+from asva_lightning.weights.checkpoint_files import run_of
 
 Task = TypeVar("Task", bound=pl.LightningModule)
 
@@ -45,7 +47,11 @@ def is_run(source: str | Path) -> bool:
 
 
 def trains_a_classifier(source: str | Path) -> bool:
-    """Whether this is a run of ``SyncTask``, or a checkpoint in one."""
+    """Whether this is a run of ``SyncTask``, or a checkpoint in one.
+
+    Raises:
+        RunError: If the run's configuration is damaged.
+    """
     run = _run_of(Path(source))
     return run.config.is_file() and str(_configuration(run)["model"].get("class_path")).endswith(
         f".{SyncTask.__name__}"
@@ -60,7 +66,7 @@ def open_run_for_use(source: str | Path, which: Which = "ema") -> OpenedRun[Anim
         which: The averaged weights, or those of the last optimizer step.
 
     Raises:
-        RunError: If the folder is no run, or has no checkpoint.
+        RunError: If the folder is no run, has no checkpoint, or a configuration that describes no such task.
         WeightsError: If the configuration names foreign classes, or the checkpoint does not fit it.
     """
     return _open(source, which, AnimationTask)
@@ -73,7 +79,7 @@ def open_classifier_run(source: str | Path) -> OpenedRun[SyncTask]:
         source: As for :func:`open_run_for_use`.
 
     Raises:
-        RunError: If the folder is no run, or has no checkpoint.
+        RunError: If the folder is no run, has no checkpoint, or a configuration that describes no such task.
         WeightsError: If the configuration names foreign classes, or the checkpoint does not fit it.
     """
     return _open(source, "raw", SyncTask)
@@ -90,7 +96,7 @@ def _open(source: str | Path, which: Which, kind: type[Task]) -> OpenedRun[Task]
     if checkpoint is None or not checkpoint.exists():
         raise RunError(f"{source} has no checkpoint yet. Run `fit` until it has saved one (--run.save_every).")
     config = _configuration(run)
-    task = _instantiate(config["model"], str(run.config), kind)
+    task = _instantiate(config["model"], run, kind)
     content = read_checkpoint(checkpoint, which)
     check_fits(content.weights, task, str(checkpoint), str(run.config))
     if isinstance(task, AnimationTask):
@@ -101,23 +107,34 @@ def _open(source: str | Path, which: Which, kind: type[Task]) -> OpenedRun[Task]
 
 def _run_of(path: Path) -> RunFolder:
     """The run folder that a path means: itself, or the one that holds this checkpoint."""
-    return RunFolder(path.parent.parent if path.suffix == ".ckpt" else path)
+    return RunFolder(run_of(path))
 
 
 def _configuration(run: RunFolder) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    """The configuration of a run; it has a model.
+
+    Raises:
+        RunError: If the file is damaged, or holds something else.
+    """
+    try:
+        config = read_yaml(run.config)
+    except ConfigurationError as error:
+        raise RunError(f"{run.config} is damaged: {error} Put it back as `fit` wrote it.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise RunError(f"{run.config} describes no model, so this is no run. Give a folder that `fit` made.")
     return config
 
 
-def _instantiate(model: dict[str, Any], where: str, kind: type[Task]) -> Task:
-    from jsonargparse import ArgumentParser
-
-    _check_classes(model, where)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(pl.LightningModule, "model")
-    task = parser.instantiate_classes(parser.parse_object({"model": model})).model
+def _instantiate(model: dict[str, Any], run: RunFolder, kind: type[Task]) -> Task:
+    _check_classes(model, str(run.config))
+    try:
+        task = instantiate(model, pl.LightningModule)
+    except ConfigurationError as error:
+        raise RunError(
+            f"{run.config} does not fit this version of the package; {run.code} says which version wrote it: {error}"
+        ) from error
     if not isinstance(task, kind):
-        raise RunError(f"{where} describes a {type(task).__name__}, where a {kind.__name__} is needed.")
+        raise RunError(f"{run.config} describes a {type(task).__name__}, where a {kind.__name__} is needed.")
     return task
 
 

@@ -1,5 +1,7 @@
 """Reading the weights of checkpoints."""
 
+import shutil
+
 import pytest
 import torch
 from runs_for_tests import checkpoint
@@ -32,6 +34,33 @@ def test_a_run_opens_with_the_weights_asked_for(trained):
     assert opened.config["run"]["name"] == "quickstart"
     assert not opened.task.training
     assert open_run_for_use(newest(trained)).checkpoint == newest(trained)
+
+
+def test_a_checkpoint_is_of_the_run_that_it_lies_in_wherever_one_stands(trained, monkeypatch):
+    monkeypatch.chdir(trained / "checkpoints")
+    assert open_run_for_use(newest(trained).name).folder.path == trained
+    monkeypatch.chdir(trained / "samples")
+    assert open_run_for_use(f"../checkpoints/{newest(trained).name}").folder.path == trained
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "config.yaml describes no model, so this is no run. Give a folder that `fit` made."),
+        ("model: some words", "config.yaml describes no model"),
+        ("model: {", "config.yaml is damaged: line 1: "),
+        ("model: {class_path: asva_lightning.training.Gone}", r"does not fit this version .* no attribute 'Gone'"),
+        (
+            "model: {class_path: asva_lightning.training.AnimationTask, init_args: {old: 1}}",
+            r"config.yaml does not fit this version of the package; .*code.txt says .*'old' is not accepted",
+        ),
+    ],
+)
+def test_a_configuration_that_is_damaged_or_of_another_version_is_told(trained, tmp_path, text, message):
+    copy = shutil.copytree(trained, tmp_path / "run")
+    (copy / "config.yaml").write_text(text)
+    with pytest.raises(RunError, match=f"(?s){message}"):
+        open_run_for_use(copy)
 
 
 def test_a_run_without_an_average_has_raw_weights_only(trained, tmp_path):
