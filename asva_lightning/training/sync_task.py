@@ -22,7 +22,7 @@ from asva_lightning.metrics.sync_classifier.picture import SIZE
 from asva_lightning.metrics.sync_windows import ShiftedWindows
 from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.accumulation import count_batches_anew
-from asva_lightning.training.callbacks.sampling import gather
+from asva_lightning.training.ranks import gather
 from asva_lightning.training.schedules import stepped
 from asva_lightning.training.sync_results import JudgedVideo, SyncResults, protocol_of, sync_results
 

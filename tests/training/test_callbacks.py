@@ -6,6 +6,7 @@ import shlex
 import shutil
 from types import SimpleNamespace
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,7 @@ from asva_lightning.errors import ConfigurationError
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, probe, read_clip
 from asva_lightning.metrics.legacy import ReadBackSound
-from asva_lightning.training.callbacks import SyncScores, sync_scores
+from asva_lightning.training.callbacks import Evaluate, SampleVideos, SyncScores, sync_scores
 from asva_lightning.training.callbacks.progress import ProgressLines
 from asva_lightning.training.task import AnimationTask
 
@@ -230,6 +231,16 @@ def test_bad_clips_and_samples_that_are_no_numbers_are_left_out_and_listed(synth
     assert results.videos.keys() == results.texts.keys()
     assert len(set(results.videos.values())) < len(results.videos), "clips of one video are one video"
     assert second["key"] in results.videos.values()
+
+
+@pytest.mark.parametrize(("callback", "stage"), [(SampleVideos(), "fit"), (SyncScores(), "test"), (Evaluate(), "test")])
+def test_a_task_that_cannot_animate_is_told_before_anything_costs_time(callback, stage):
+    trainer = SimpleNamespace(datamodule=None)
+    with pytest.raises(
+        ConfigurationError, match=r"animates clips, which LightningModule cannot. Leave it out of trainer"
+    ):
+        callback.setup(trainer, pl.LightningModule(), stage)
+    callback.setup(trainer, pl.LightningModule(), "predict")
 
 
 def test_a_format_that_a_measure_cannot_judge_is_told_before_training(synth_shards, tmp_path, capsys):

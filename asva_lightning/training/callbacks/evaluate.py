@@ -38,7 +38,8 @@ from asva_lightning.training.callbacks.evaluation_folder import (
     planned,
 )
 from asva_lightning.training.callbacks.guidance_curve import write_guidance_curve
-from asva_lightning.training.callbacks.sampling import AnimatesClips, all_or_none
+from asva_lightning.training.callbacks.sampling import AnimatesClips
+from asva_lightning.training.ranks import all_or_none
 from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)

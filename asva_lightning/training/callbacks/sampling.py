@@ -1,12 +1,10 @@
 """What callbacks that sample have in common: fixed clips, the averaged weights, the work shared by all ranks."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from asva_lightning.data.batch import ClipSample
@@ -14,10 +12,9 @@ from asva_lightning.data.clips import FixedClips, NoGoodClip
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.diffusion import Animation, Pair, generate, share
 from asva_lightning.diffusion.generate import clip_name
-from asva_lightning.errors import AsvaError, ConfigurationError, WorkFailed
+from asva_lightning.errors import ConfigurationError
+from asva_lightning.training.ranks import gather
 from asva_lightning.training.task import AnimationTask
-
-Value = TypeVar("Value")
 
 
 class AnimatesClips(Callback):
@@ -33,11 +30,16 @@ class AnimatesClips(Callback):
     clips_in_fit: ClassVar[str] = "validate"
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Look whether the clips have pixels, before anything costs time.
+        """Look whether there is something that animates, and whether the clips have pixels, before anything costs time.
 
         Raises:
-            ConfigurationError: If their shards hold latents.
+            ConfigurationError: If the task is another one, or the clips' shards hold latents.
         """
+        if stage in self.stages and not isinstance(pl_module, AnimationTask):
+            raise ConfigurationError(
+                f"{type(self).__name__} animates clips, which {type(pl_module).__name__} cannot. Leave it out of "
+                "trainer.callbacks."
+            )
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, ClipDataModule) or stage not in self.stages:
             return
@@ -123,36 +125,3 @@ def sample_together(trainer: pl.Trainer, task: AnimationTask, pairs: Sequence[Pa
         for turn, (place, animation) in enumerate(zip(places, animations))
         if first + turn * trainer.world_size < len(pairs)
     }
-
-
-@contextmanager
-def all_or_none(trainer: pl.Trainer) -> Iterator[None]:
-    """What one rank cannot do within it ends all ranks, rather than leaving the others to wait for it.
-
-    All ranks must enter it together, and it must hold nothing that waits for other ranks.
-
-    Raises:
-        WorkFailed: On the ranks that could do their part, with the message of the first that could not, which itself
-            raises what it met.
-    """
-    own: AsvaError | OSError | None = None
-    try:
-        yield
-    except (AsvaError, OSError) as error:
-        own = error
-    told = gather(trainer, {trainer.global_rank: None if own is None else str(own)})
-    if own is not None:
-        raise own
-    for rank, text in enumerate(told):
-        if text is not None:
-            raise WorkFailed(f"Rank {rank} could not go on: {text}")
-
-
-def gather(trainer: pl.Trainer, values: dict[int, Value]) -> list[Value]:
-    """The values of all ranks, in order, on every rank."""
-    parts: list[dict[int, Value]] = [values]
-    if trainer.world_size > 1:
-        parts = [{} for _ in range(trainer.world_size)]
-        torch.distributed.all_gather_object(parts, values)
-    together = {place: value for part in parts for place, value in part.items()}
-    return [together[place] for place in sorted(together)]

@@ -27,12 +27,11 @@ from asva_lightning.runs.folder import RunFolder
 from asva_lightning.training.callbacks.sampling import (
     AnimatesClips,
     ChosenClips,
-    all_or_none,
     fixed_clips,
-    gather,
     pair_of,
     sample_together,
 )
+from asva_lightning.training.ranks import all_or_none, gather
 from asva_lightning.training.task import AnimationTask
 
 logger = logging.getLogger(__name__)
