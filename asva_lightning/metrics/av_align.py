@@ -90,9 +90,8 @@ class AVAlign(SyncMetric):
         """One IoU per clip ``(b,)``, see :func:`av_align`."""
         peaks = motion_peaks(clips.picture.flow, clips.fps, self.prominence, self.spacing, FLOW_FLOOR)
         count = count_matches if self.one_to_one else _count_onsets_near_a_peak
-        return torch.tensor(
-            [
-                _iou(len(sound), len(flow), count(sound, flow, 1 / clips.fps))
-                for sound, flow in zip(clips.sound.onsets, peaks)
-            ]
-        )
+        ratios = [
+            _iou(len(sound), len(flow), count(sound, flow, 1 / clips.fps))
+            for sound, flow in zip(clips.sound.onsets, peaks)
+        ]
+        return torch.tensor(ratios, dtype=torch.float32)

@@ -26,7 +26,7 @@ def flow_curve(pixels: Tensor) -> Tensor:
     """
     require_clips(pixels)
     clips = pixels.cpu().permute(0, 2, 3, 4, 1).contiguous().numpy()
-    return torch.tensor([_flow_of_clip(clip) for clip in clips])
+    return torch.tensor([_flow_of_clip(clip) for clip in clips], dtype=torch.float32)
 
 
 def _flow_of_clip(frames: np.ndarray) -> list[float]:

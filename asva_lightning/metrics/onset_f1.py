@@ -83,4 +83,5 @@ class OnsetF1(SyncMetric):
                 f"known to half a frame: set tolerance to {0.5 / fps:.3f} or more, and lead to 0 or more."
             )
         peaks = motion_peaks(clips.picture.motion, fps)
-        return torch.tensor([_f1(sound, motion, tolerance, lead) for sound, motion in zip(clips.sound.onsets, peaks)])
+        scores = [_f1(sound, motion, tolerance, lead) for sound, motion in zip(clips.sound.onsets, peaks)]
+        return torch.tensor(scores, dtype=torch.float32)

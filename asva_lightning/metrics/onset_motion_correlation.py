@@ -60,7 +60,7 @@ def smooth(curve: Tensor, deviation: float) -> Tensor:
     """
     if deviation == 0:
         return curve
-    steps = torch.arange(curve.shape[1], device=curve.device)
+    steps = torch.arange(curve.shape[1], dtype=curve.dtype, device=curve.device)
     weights = torch.exp(-0.5 * ((steps[:, None] - steps) / deviation) ** 2)
     return curve @ (weights / weights.sum(dim=0))
 

@@ -138,7 +138,8 @@ def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
             f"{int(bad.sum())} samples of the sound are NaN or infinite, in {int((bad > 0).sum())} of {len(bad)} "
             "clips. Onsets need finite sound: read or make it anew, or leave the clip out."
         )
-    shape = torch.hann_window(window, device=waveform.device)
+    # The type is named, since Lightning makes another one the default while it trains in 16 bits.
+    shape = torch.hann_window(window, dtype=torch.float32, device=waveform.device)
     spectrum = torch.stft(waveform.float(), window, hop, window=shape, center=False, return_complex=True).abs()
     spectrum = spectrum * (2 / shape.sum())
     bands = torch.einsum("kf,bfn->bkn", _filters(window, sample_rate).to(waveform.device), spectrum)

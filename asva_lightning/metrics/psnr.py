@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from asva_lightning.metrics.reference import ReferenceMetric, require_same_shape
 
@@ -26,12 +25,12 @@ def psnr(pixels: Tensor, reference: Tensor) -> Tensor:
         ConfigurationError: If the two differ in shape, have fewer than two frames, or are not of uint8.
     """
     require_same_shape(pixels, reference, "PSNR")
-    # One clip at a time: a batch of long clips in float would not fit.
-    values = [
-        peak_signal_noise_ratio(sample[:, 1:].float(), truth[:, 1:].float(), data_range=255.0)
-        for sample, truth in zip(pixels, reference)
+    # One clip at a time: a batch of long clips in float would not fit. Not torchmetrics' function, whose logarithm is
+    # of the default type, and so off by 0.1 dB in a step of a training in 16 bits.
+    errors = [
+        (sample[:, 1:].float() - truth[:, 1:].float()).square().mean() for sample, truth in zip(pixels, reference)
     ]
-    return torch.stack(values)
+    return 10 * (255.0**2 / torch.stack(errors)).log10()
 
 
 class PSNR(ReferenceMetric):

@@ -189,6 +189,6 @@ def _values(places: Tensor, unjudged: Tensor, shift: float, within: int) -> Sync
     tolerances = torch.arange(len(distance) // 2 + 1, device=places.device)
     right = shares @ (distance[:, None] <= tolerances).double()  # (3, tolerances)
     offsets = shares @ distance.double() * shift
-    curve = torch.cat([tolerances[None] * shift, right]).T
+    curve = torch.cat([tolerances[None].double() * shift, right]).T
     audio_to_video, video_to_audio, chance = right[:, within]
     return SyncAccuracyValues(audio_to_video, video_to_audio, chance, offsets[:2].mean(), offsets[2], curve)

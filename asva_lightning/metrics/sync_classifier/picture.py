@@ -53,6 +53,7 @@ def _resize(pixels: Tensor, height: int, width: int) -> Tensor:
 
 def _normalise(unit: Tensor) -> Tensor:
     mean, deviation = (
-        torch.tensor(values, device=unit.device).view(3, 1, 1, 1) for values in (CLIP_MEAN, CLIP_DEVIATION)
+        torch.tensor(values, dtype=unit.dtype, device=unit.device).view(3, 1, 1, 1)
+        for values in (CLIP_MEAN, CLIP_DEVIATION)
     )
     return (unit - mean) / deviation
