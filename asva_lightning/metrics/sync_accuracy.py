@@ -70,6 +70,7 @@ def best_matches(scores: Tensor) -> Tensor:
 
 def sync_of_videos(scores: Tensor, shift: float = SHIFT, within: int = WITHIN) -> SyncedVideos:
     """Judge a classifier video by video; the means are those of :func:`sync_accuracy`, for the arguments see there."""
+    _require(scores.shape[-1], within)
     shares = best_matches(scores)
     distance = _distance(shares)
     right = shares @ (distance <= within).double()
@@ -94,8 +95,9 @@ def sync_accuracy(scores: Tensor, shift: float = SHIFT, within: int = WITHIN) ->
         infinite: a share of those videos that a broken classifier can judge would flatter it.
 
     Raises:
-        ConfigurationError: If the scores are not ``(b, k, k)`` with odd k.
+        ConfigurationError: If the scores are not ``(b, k, k)`` with odd k, or all places would count as right.
     """
+    _require(scores.shape[-1], within)
     return _values(*_counts(scores), shift, within)
 
 
@@ -123,11 +125,7 @@ class SyncAccuracy(Metric):
 
     def __init__(self, clips: int = CLIPS, shift: float = SHIFT, within: int = WITHIN, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if clips % 2 == 0 or not 0 <= within < clips // 2:
-            raise ConfigurationError(
-                f"The protocol needs an odd number of clips and 0 <= within < clips // 2, not {clips} clips and within "
-                f"{within}. The release has {CLIPS} and {WITHIN}."
-            )
+        _require(clips, within)
         self.clips = clips
         self.shift = shift
         self.within = within
@@ -150,6 +148,14 @@ class SyncAccuracy(Metric):
     def compute(self) -> SyncAccuracyValues:
         """The values over all videos so far."""
         return _values(self.places, self.unjudged, self.shift, self.within)
+
+
+def _require(clips: int, within: int) -> None:
+    if clips % 2 == 0 or not 0 <= within < clips // 2:
+        raise ConfigurationError(
+            f"The protocol needs an odd number of clips and 0 <= within < clips // 2, not {clips} clips and within "
+            f"{within}. The release has {CLIPS} and {WITHIN}."
+        )
 
 
 def _best(scores: Tensor) -> Tensor:

@@ -176,6 +176,9 @@ def test_scores_without_a_middle_are_refused(shape):
 def test_a_protocol_that_cannot_be_wrong_is_refused(clips, within):
     with pytest.raises(ConfigurationError, match="0 <= within < clips // 2"):
         SyncAccuracy(clips, within=within)
+    for judge in (sync_accuracy, sync_of_videos):
+        with pytest.raises(ConfigurationError):
+            judge(torch.zeros(1, clips, clips), within=within)
 
 
 def test_scores_of_another_number_of_clips_are_refused():
