@@ -14,15 +14,10 @@ from asva_lightning.media import ClipFormat, log_mel
 from asva_lightning.metrics.judging_network import JudgingNetwork
 from asva_lightning.metrics.sync_classifier import SyncClassifier, for_scoring, read_released
 from asva_lightning.metrics.sync_classifier.picture import SIZE
-from asva_lightning.metrics.sync_windows import ShiftedWindows
+from asva_lightning.metrics.sync_windows import COLUMNS, ShiftedWindows
 from asva_lightning.weights.checkpoint_files import latest_checkpoint, run_of
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = 204
-"""Columns of 10 ms of the log-mel picture of a window of 2 s, in the release; longer windows have more."""
-
-COLUMNS_PER_SECOND = 100
 
 
 class SyncScorer:
@@ -115,7 +110,7 @@ class SyncScorer:
         if self.window is not None:
             seen = self.window.cut_video(pixels, format)[:, 0]
             heard = self.window.cut_sound(waveform, format)[:, 0]
-            columns = max(COLUMNS, int(COLUMNS_PER_SECOND * self.window.seconds))
+            columns = self.window.columns
         device = self._network.device_for(pixels)
         mel, video = log_mel(heard.to(device), columns=columns), for_scoring(seen.to(device), self.picture)
         scores: Tensor = self._network.on(device)(mel, video)

@@ -8,6 +8,11 @@ from torch import Tensor
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
 
+COLUMNS = 204
+"""Columns of the log-mel picture of a window of 2 s, in the release."""
+
+COLUMNS_PER_SECOND = 100
+
 SAME = 1e-6
 """Differences in seconds, or parts of a frame, that are rounding."""
 
@@ -40,6 +45,11 @@ class ShiftedWindows:
     def seconds(self) -> float:
         """Length of one window."""
         return self.frames / self.fps
+
+    @property
+    def columns(self) -> int:
+        """Columns of 10 ms of the log-mel picture of a window: 204 as in the release, more of one above 2.04 s."""
+        return max(COLUMNS, int(COLUMNS_PER_SECOND * self.seconds))
 
     @property
     def span(self) -> float:

@@ -28,9 +28,6 @@ from asva_lightning.training.sync_results import JudgedVideo, SyncResults, proto
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = 204
-"""Columns of 10 ms of the log-mel picture of a window of 2 s, in the release; longer windows have more."""
-
 
 class SyncTask(pl.LightningModule):
     """Contrastive training of a :class:`SyncClassifier` (Zhang et al., ECCV 2024).
@@ -155,7 +152,7 @@ class SyncTask(pl.LightningModule):
             video = torch.where(flips.to(video.device).view(*flips.shape, 1, 1, 1, 1), video.flip(-1), video)
         with torch.autocast(self.device.type, enabled=False):
             sound = windows.cut_sound(batch.waveform, self.format)
-            mel = log_mel(sound, columns=max(COLUMNS, int(100 * windows.seconds)))
+            mel = log_mel(sound, columns=windows.columns)
         kind = next(self.classifier.parameters()).dtype  # DeepSpeed casts the network, not this module's word for it
         audio_embedding = self.classifier.embed_audio(mel.flatten(0, 1).to(kind))
         video_embedding = self.classifier.embed_video(video.flatten(0, 1).to(kind))
