@@ -29,6 +29,11 @@ class Reference:
     text: str
     place: str | SampleRecord
 
+    @classmethod
+    def of(cls, sample: SampleRecord) -> "Reference":
+        """The clip of a sample of a shard."""
+        return cls(sample.key, sample.text, sample)
+
     @property
     def category(self) -> str:
         """Class name."""
@@ -93,7 +98,7 @@ def open_references(reference: str, split: str = "test") -> list[Reference]:
                 f"{opened.shards[0]} has no manifest, so its clips have no names to be matched by. Build shards with "
                 "`python -m asva_lightning shards build`, or give a folder of files."
             )
-        return [Reference(sample.key, sample.text, sample) for sample in opened.samples(split)]
+        return [Reference.of(sample) for sample in opened.samples(split)]
     folder = MediaFolder(reference, test_share=0.0)
     items = folder.items()
     splits = sorted({item.split for item in items})

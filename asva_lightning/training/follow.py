@@ -117,8 +117,7 @@ def follow_delay(
 
 def _protocol(samples: Sequence[SampleRecord], split: str, format: ClipFormat) -> dict[str, Any]:
     """What both tests must have in common before results are compared; shards with other clips are others."""
-    references = [Reference(sample.key, sample.text, sample) for sample in samples]
-    return {"split": split, "format": asdict(format), "reference": digest(references)}
+    return {"split": split, "format": asdict(format), "reference": digest([*map(Reference.of, samples)])}
 
 
 def _write_pairs(sets: Sets, folder: str, format: ClipFormat, test: str) -> None:

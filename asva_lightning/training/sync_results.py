@@ -1,6 +1,5 @@
 """What the test of a sync classifier writes: the values of each video, and the accuracy over the tolerance."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from asva_lightning.data.datamodule import ClipDataModule
 from asva_lightning.evaluation.evaluate import versions
+from asva_lightning.evaluation.references import Reference, digest
 from asva_lightning.evaluation.results import Results, markdown
 from asva_lightning.media import ClipFormat
 from asva_lightning.metrics.sync_accuracy import SyncAccuracyValues
@@ -96,6 +96,5 @@ def protocol_of(windows: ShiftedWindows, within: int, format: ClipFormat, pictur
     if not isinstance(data, ClipDataModule):
         return protocol
     clips = data.fixed_clips("test")
-    lines = sorted(f"{sample.key} {sample.sha256 or sample.size}" for sample in clips.samples)
-    reference = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    reference = digest([*map(Reference.of, clips.samples)])
     return {**protocol, "clips per reference": clips.clips_per_sample, "reference": reference}

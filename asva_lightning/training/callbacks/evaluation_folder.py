@@ -73,7 +73,7 @@ class EvaluationFolder:
     def references(self) -> list[Reference]:
         """The true videos."""
         samples = {clip.sample.key: clip.sample for clip in self.clips}
-        return [Reference(sample.key, sample.text, sample) for sample in samples.values()]
+        return [Reference.of(sample) for sample in samples.values()]
 
     def facts(self, clip: PlannedClip) -> dict[str, Any]:
         """What the JSON file beside a clip says if it is the clip that is asked for."""
