@@ -138,6 +138,9 @@ def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
             f"{int(bad.sum())} samples of the sound are NaN or infinite, in {int((bad > 0).sum())} of {len(bad)} "
             "clips. Onsets need finite sound: read or make it anew, or leave the clip out."
         )
+    if not len(waveform):  # of which not every library can take the spectrum
+        nothing = waveform.new_zeros(0, (waveform.shape[1] - window) // hop + 1 + HOPS_PER_WINDOW, dtype=torch.float32)
+        return Flux(nothing, nothing, hop / sample_rate)
     # The type is named, since Lightning makes another one the default while it trains in 16 bits.
     shape = torch.hann_window(window, dtype=torch.float32, device=waveform.device)
     spectrum = torch.stft(waveform.float(), window, hop, window=shape, center=False, return_complex=True).abs()

@@ -1,7 +1,7 @@
 """What the measures that compare a sample with the truth, frame by frame, share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -38,6 +38,24 @@ class ReferenceMetric(MeanOverClips, ABC):
         """
         truth = clip.true_picture(type(self).__name__).pixels
         return float(self.values(clip.pixels[None], truth))
+
+
+def of_made_frames(value: Callable[[Tensor, Tensor], Tensor], pixels: Tensor, reference: Tensor) -> Tensor:
+    """The value of each clip from the second frame on; the first is given to the model and does not count.
+
+    One clip is taken at a time, as a batch of long clips in float would not fit.
+
+    Args:
+        value: Frames ``(3, f - 1, h, w)`` of a sample and of the truth, float32 in 0..255, to one number.
+        pixels: Samples ``(b, 3, f, h, w)``, uint8.
+        reference: The truth, of the same shape.
+
+    Returns:
+        ``(b,)``; empty where there are no clips.
+    """
+    pairs = zip(pixels, reference)
+    values = [value(sample[:, 1:].float(), truth[:, 1:].float()) for sample, truth in pairs]
+    return torch.stack(values) if values else torch.zeros(0, dtype=torch.float32, device=pixels.device)
 
 
 def require_same_shape(pixels: Tensor, reference: Tensor, what: str) -> None:

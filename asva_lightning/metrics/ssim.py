@@ -5,7 +5,7 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.metrics.reference import ReferenceMetric, require_same_shape
+from asva_lightning.metrics.reference import ReferenceMetric, of_made_frames, require_same_shape
 
 WINDOW = 11
 """Pixels across the Gaussian window; frames must have as many in height and width."""
@@ -36,15 +36,14 @@ def ssim(pixels: Tensor, reference: Tensor) -> Tensor:
             f"SSIM looks through windows of {WINDOW} pixels; frames of {pixels.shape[-2]}x{pixels.shape[-1]} are too "
             "small. Give larger clips, or leave this measure out."
         )
-    values = [_of_clip(*(clip[:, 1:].transpose(0, 1).float() for clip in pair)) for pair in zip(pixels, reference)]
-    return torch.stack(values)
+    return of_made_frames(_of_clip, pixels, reference)
 
 
 def _of_clip(sample: Tensor, truth: Tensor) -> Tensor:
-    """Mean over frames ``(f, 3, h, w)``."""
+    """Mean over frames ``(3, f, h, w)``."""
     # One frame at a time is twice as fast as all together, whose intermediate pictures do not fit into a cache. Colours
     # beside each other in memory make the window, which is one for each colour, twice as fast again.
-    near = [frames.contiguous(memory_format=torch.channels_last).split(1) for frames in (sample, truth)]
+    near = [clip.transpose(0, 1).contiguous(memory_format=torch.channels_last).split(1) for clip in (sample, truth)]
     of_frames = [
         structural_similarity_index_measure(frame, true_frame, sigma=1.5, data_range=255.0)
         for frame, true_frame in zip(*near)
