@@ -25,6 +25,7 @@ from asva_lightning.evaluation.evaluate import (
     judge_part,
     versions,
 )
+from asva_lightning.evaluation.guidance_curve import write_guidance_curve
 from asva_lightning.evaluation.judging import PairJudge, SoundOf
 from asva_lightning.evaluation.measures import PanelDescription
 from asva_lightning.evaluation.references import digest
@@ -37,7 +38,6 @@ from asva_lightning.training.callbacks.evaluation_folder import (
     checkpoint_digest,
     planned,
 )
-from asva_lightning.training.callbacks.guidance_curve import write_guidance_curve
 from asva_lightning.training.callbacks.sampling import AnimatesClips
 from asva_lightning.training.ranks import all_or_none
 from asva_lightning.training.task import AnimationTask

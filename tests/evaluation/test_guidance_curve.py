@@ -1,7 +1,7 @@
 """The table and the plot over the scale of guidance say what their numbers depend on."""
 
+from asva_lightning.evaluation.guidance_curve import guidance_table, write_guidance_curve
 from asva_lightning.evaluation.results import Results
-from asva_lightning.training.callbacks.guidance_curve import guidance_table, write_guidance_curve
 
 LEGACY = "--sound scrambled: stereo sound scrambled as by the original reader"
 
