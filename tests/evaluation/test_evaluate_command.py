@@ -10,7 +10,7 @@ from judges_for_tests import Brightness
 from systems import FORMAT, STARTS, WORDS, true_files, write_system
 
 from asva_lightning.cli import main
-from asva_lightning.evaluation.evaluate import set_score
+from asva_lightning.evaluation.set_score import set_score
 from asva_lightning.media import read_clip, read_frames, write_clip
 from asva_lightning.metrics.onset_f1 import onset_f1
 from asva_lightning.metrics.psnr import psnr

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from asva_lightning.errors import ConfigurationError
-from asva_lightning.evaluation.evaluate import set_score
+from asva_lightning.evaluation.set_score import set_score
 
 SETS = {f"clip{number}": (torch.full((1, 1), float(number)), torch.zeros(1, 1)) for number in range(6)}
 
