@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -29,6 +31,9 @@ class MeanOverClips(Metric):
         super().__init__(**kwargs)
         for name in ("clip_values", "clip_classes"):
             self.add_state(name, [], dist_reduce_fx="cat")
+        # A MetricCollection takes metrics whose states are equal after the first batch for one and the same, and from
+        # then on updates one of them. Two measures may well agree on a batch; a state of its own keeps each apart.
+        self.add_state(f"own_{uuid4().hex}", torch.tensor(0), dist_reduce_fx="max")
 
     @property
     def count(self) -> int:
@@ -48,9 +53,9 @@ class MeanOverClips(Metric):
             classes: The class of each clip; 0 for all if not given.
 
         Raises:
-            ConfigurationError: If there are more or fewer classes than clips.
+            ConfigurationError: If there are more or fewer classes than clips, or they are no whole numbers.
         """
-        numbers = classes_of(len(values), classes)
+        numbers = classes_of(len(values), classes, self.dtype)
         for kept, new in ((self.clip_values, values), (self.clip_classes, numbers)):
             assert isinstance(kept, list)  # torchmetrics refuses an update while those of all ranks are gathered
             kept.append(new.detach().to(self.device, self.dtype))

@@ -14,25 +14,36 @@ All are flat and of one type, because torchmetrics gathers such a tensor, empty,
 """
 
 
-def classes_of(clips: int, classes: Sequence[int] | Tensor | None) -> Tensor:
+def classes_of(clips: int, classes: Sequence[int] | Tensor | None, kept_as: torch.dtype) -> Tensor:
     """The class of each clip of a batch.
 
     Args:
         clips: Number of clips.
-        classes: A number for each clip, which means the same class on every rank; 0 for all if not given.
+        classes: A whole number for each clip, which means the same class on every rank; 0 for all if not given.
+        kept_as: The type of the metric's states.
 
     Returns:
-        ``(clips,)``.
+        ``(clips,)`` in this type.
 
     Raises:
-        ConfigurationError: If there are more or fewer classes than clips.
+        ConfigurationError: If there are more or fewer classes than clips, or they are no whole numbers that this type
+            holds.
     """
-    found = torch.zeros(clips, dtype=torch.long) if classes is None else torch.as_tensor(classes)
+    try:
+        found = torch.zeros(clips, dtype=torch.long) if classes is None else torch.as_tensor(classes)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigurationError(f"Classes are whole numbers, one for each clip, not {classes!r}.") from error
     if found.shape != (clips,):
         raise ConfigurationError(
             f"A batch of {clips} clips has classes of shape {tuple(found.shape)}. Give one number for each clip."
         )
-    return found
+    kept = found.to(kept_as)
+    if not torch.equal(kept.double(), found.double()) or not torch.equal(kept.double(), kept.double().round()):
+        raise ConfigurationError(
+            f"Classes are whole numbers that {kept_as} holds exactly, not {found.tolist()}. Number the classes from 0, "
+            "and leave the type of the metric at float32."
+        )
+    return kept
 
 
 def gathered(kept: Kept) -> Tensor:

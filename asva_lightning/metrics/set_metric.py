@@ -75,18 +75,29 @@ class SetMetric(Metric, ABC):
             keys: The name of each clip, for errors.
 
         Raises:
-            ConfigurationError: If these clips have another number of frames than those before, or there are more or
-                fewer classes than clips.
+            ConfigurationError: If these clips have another number of frames than those before, there are more or
+                fewer classes than clips, or these are no whole numbers.
             WeightsError: If a clip's features are NaN or infinite.
         """
-        numbers = classes_of(len(pixels), classes)
+        numbers = classes_of(len(pixels), classes, self.dtype)
         clips = [self.features(clip, format) for clip in pixels]
         for number, features in enumerate(clips):
             require_finite(features, f"clip {keys[number]!r}" if keys else f"clip {number} of this batch")
             self._require_same_shape(features)
         name = "reference" if real else "generated"
         getattr(self, name).append(torch.cat(clips).flatten().to(self.device, self.dtype))
-        getattr(self, f"{name}_classes").append(numbers.to(self.device, self.dtype))
+        getattr(self, f"{name}_classes").append(numbers.to(self.device))
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Refused: a batch is of one set, so it has no distance, and what was taken in before would be lost.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            f"{type(self).__name__} has no value for a batch, which is of one of its two sets. Call update(...) with "
+            "each batch and compute() at the end."
+        )
 
     def compute(self) -> Tensor:
         """The distance between all generated and all true clips.
