@@ -152,7 +152,11 @@ def check_generated(path: str, format: ClipFormat, needs_sound: bool = True) -> 
     elif abs(info.fps - format.fps) > RATE_TOLERANCE * format.fps:
         reason = f"has {info.fps:.3g} frames a second, not {format.fps:g}. Set --format.fps"
     elif times < 1 or (info.height, info.width) != (times * format.height, times * format.width):
-        reason = (
+        stretched = (
+            f"says that its pixels are {info.pixel_aspect:.3g} times as wide as high (write it with square ones, in "
+            "ffmpeg by setsar=1): it "
+        )
+        reason = (stretched if info.pixel_aspect != 1 else "") + (
             f"is {info.width} x {info.height} pixels, not {format.width} x {format.height} or a whole multiple. Set "
             "--format.width and --format.height to what the model makes; the JSON files beside clips of this package "
             "tell, as small pictures are enlarged"

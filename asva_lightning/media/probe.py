@@ -19,6 +19,8 @@ class MediaInfo:
         has_sound: Whether there is an audio track with something in it.
         width: Width in pixels as displayed, after rotation and with square pixels; 0 without picture.
         height: Height in pixels as displayed.
+        pixel_aspect: Width of a pixel divided by its height, as displayed: other than 1 where the file asks to be
+            stretched.
         fps: Frames a second on average; 0 without picture.
         picture_start: When the first frame is shown.
         picture_seconds: For how long there is picture.
@@ -36,6 +38,7 @@ class MediaInfo:
     has_sound: bool
     width: int = 0
     height: int = 0
+    pixel_aspect: float = 1.0
     fps: float = 0.0
     picture_start: float = 0.0
     picture_seconds: float = 0.0
@@ -141,14 +144,16 @@ def _skipped_seconds(packet: "Packet[Stream]", media: MediaFile) -> float:
 def _with_picture(info: MediaInfo, media: MediaFile, span: _Span) -> MediaInfo:
     first = next(media.video_frames(0.0))  # the display matrix comes with a frame
     stream = media.needed_picture()
-    width, height = round(first.width * pixel_aspect(stream)), first.height
+    aspect = pixel_aspect(stream)
+    width, height = round(first.width * aspect), first.height
     if right_angles(first) % 2:
-        width, height = height, width
+        width, height, aspect = height, width, 1 / aspect
     seconds = span.end - span.begin
     return replace(
         info,
         width=width,
         height=height,
+        pixel_aspect=aspect,
         fps=span.count / seconds if seconds else 0.0,
         picture_start=span.begin,
         picture_seconds=seconds,
