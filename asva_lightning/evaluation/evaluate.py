@@ -119,6 +119,7 @@ def evaluate(evaluation: Evaluation, output: Path, workers: int = 2, retry_failu
     protocol, folder = evaluation.protocol, features_folder(output)
     outcome = judge_part(evaluation, output, workers=workers, retry_failures=retry_failures)
     if not outcome.results:
+        forget_judged(output)  # nothing is lost, and a start with the right settings is not refused for its sake
         faults = [*outcome.failures, *evaluation.excluded.items()]
         lines = [f"  {key}: {reason}" for key, reason in faults[:SHOWN]]
         raise WorkFailed("\n".join([f"Not one of {len(faults)} clips could be judged:", *lines]))

@@ -126,7 +126,8 @@ def judge_shifted(
     Args:
         references: The true clips.
         judge: Judges one.
-        journal: File of judged clips, so that an interrupted start goes on; it is left where it is.
+        journal: File of judged clips, so that an interrupted start goes on; it is left where it is, unless no clip
+            could be judged.
         workers: Processes.
 
     Returns:
@@ -155,6 +156,8 @@ def judge_shifted(
         retry_failures=True,
     )  # fmt: skip
     if not outcome.results:
+        if journal is not None:  # it would only refuse a start with the right settings
+            journal.unlink(missing_ok=True)
         lines = [f"  {key}: {reason}" for key, reason in outcome.failures[:SHOWN]]
         raise WorkFailed("\n".join([f"Not one of {len(items)} clips could be judged:", *lines]))
     better = {name: measure.higher_is_better for name, measure in panel.of_sound.items()}

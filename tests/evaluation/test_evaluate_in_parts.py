@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from systems import FORMAT, write_system
 
+from asva_lightning.errors import WorkFailed
 from asva_lightning.evaluation.evaluate import Evaluation, evaluate, forget_judged, judge_part
 from asva_lightning.evaluation.judging import PairJudge
 from asva_lightning.evaluation.measures import PanelDescription
@@ -49,6 +50,17 @@ def test_what_is_judged_can_be_forgotten(evaluation, tmp_path):
     assert len(list(tmp_path.glob("results.json.*"))) == 3
     forget_judged(output)
     assert list(tmp_path.glob("results.json*")) == [other]
+
+
+def test_where_nothing_could_be_judged_the_next_start_may_have_other_settings(evaluation, tmp_path):
+    """As after a first start without --format: its journal holds no result, and would only be in the way."""
+    output = tmp_path / "results.json"
+    asked = evaluation(output)
+    wrong = replace(asked, judge=replace(asked.judge, format=replace(FORMAT, frames=5)))
+    with pytest.raises(WorkFailed, match="Not one of 9 clips could be judged"):
+        evaluate(wrong, output, workers=1)
+    assert not list(tmp_path.glob("results.json*"))
+    assert evaluate(asked, output, workers=1).facts["clips"] == 9
 
 
 def test_what_a_part_could_not_judge_is_not_tried_again_by_the_one_that_puts_them_together(

@@ -121,6 +121,7 @@ def test_what_cannot_be_tested(words, message, clip_folder, tmp_path, capsys):
         )
     assert stop.value.code == 1
     assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("s.json*")), "a journal of nothing would refuse the next start"
 
 
 def test_one_clip_is_not_enough(clip_folder, tmp_path, capsys):
