@@ -75,6 +75,14 @@ class SyncScorer:
                 "or picture, frames and fps beside the checkpoint."
             )
         network = read_released(path)
+        if trained is None and None in told and not network.is_of_released_sizes:
+            names = [name for name, value in zip(("picture", "frames", "fps"), told) if value is None]
+            logger.warning(
+                "%s is not the released classifier and does not say what it was trained to see. Without %s it sees "
+                "what the released one does, and its scores may mean nothing: give them (the README.md of an exported "
+                "folder tells them), or give the run folder.",
+                path, ", ".join(names),
+            )  # fmt: skip
         if trained is None and frames is None and fps is None:
             return cls(network, picture or SIZE, device=device)
         windows = (trained or {}).get("windows") or {}

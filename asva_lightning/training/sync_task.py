@@ -194,6 +194,17 @@ class SyncTask(pl.LightningModule):
             results.write(path)
             logger.info("%s\n\nwritten to %s", results.table(), path)
 
+    def predict_step(self, batch: ClipBatch, batch_idx: int) -> None:
+        """Refused, as there is nothing to predict.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "A sync classifier makes no clips. Judge it by `test`, or clips with it: name its run as a judge of "
+            "`evaluate` (docs/sync_classifier.md)."
+        )
+
     def _log_accuracy(self, stage: str) -> SyncAccuracyValues:
         values = self.accuracy.compute()
         self.accuracy.reset()

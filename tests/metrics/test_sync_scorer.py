@@ -15,7 +15,7 @@ from asva_lightning.metrics.alignsync import AlignSync
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.image_audio import ImageAudioSimilarity
 from asva_lightning.metrics.relsync import RelSync
-from asva_lightning.metrics.sync_classifier import for_scoring, write_released
+from asva_lightning.metrics.sync_classifier import SyncClassifier, for_scoring, write_released
 from asva_lightning.metrics.sync_scorer import SyncScorer
 
 FORMAT = ClipFormat(frames=42, fps=14, height=20, width=28)
@@ -91,29 +91,16 @@ def test_what_a_file_does_not_say_can_be_told(run, batch, tmp_path):
         RelSync(small_classifier(), picture=16)
 
 
-def test_the_newest_whole_checkpoint_counts_whatever_else_lies_beside_it(run, tmp_path, caplog, monkeypatch):
-    copy = shutil.copytree(run, tmp_path / "run")
-    (copy / "checkpoints" / "step_best.ckpt").write_bytes(b"somebody's own")
-    (copy / "checkpoints" / "step_000200.ckpt").write_bytes(b"half written")
-    assert SyncScorer.read(copy).picture == 16
-    assert "step_000200.ckpt is unfinished and is passed over." in caplog.text
-    monkeypatch.chdir(copy / "checkpoints")
-    assert SyncScorer.read("step_000100.ckpt").picture == 16
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "describes no model"),
-        ("- 1", "describes no model"),
-        ("model: {", r"config.yaml is damaged \(while parsing"),
-    ],
-)
-def test_a_damaged_configuration_is_told(run, tmp_path, text, message):
-    copy = shutil.copytree(run, tmp_path / "run")
-    (copy / "config.yaml").write_text(text)
-    with pytest.raises(WeightsError, match=message):
-        SyncScorer.read(copy)
+def test_what_a_small_classifier_sees_is_not_guessed_in_silence(tmp_path, caplog):
+    """A folder that ``export`` made is not of the released sizes, so the released picture is none of its own."""
+    write_released(small_classifier(), tmp_path / "modules")
+    SyncScorer.read(tmp_path / "modules", frames=15)
+    assert "is not the released classifier and does not say" in caplog.text
+    assert "Without picture, fps it sees what the released one does" in caplog.text
+    caplog.clear()
+    SyncScorer.read(tmp_path / "modules", picture=16, frames=15, fps=6.0)
+    assert not caplog.text
+    assert SyncClassifier().is_of_released_sizes
 
 
 def test_measures_share_one_imagebind_of_a_file(run, reference, tmp_path, monkeypatch):

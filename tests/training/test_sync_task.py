@@ -264,6 +264,14 @@ def test_a_judge_of_a_sharded_checkpoint_says_how_to_make_a_folder_of_it(tmp_pat
 
 
 @pytest.mark.slow
+def test_predict_of_a_classifier_is_an_error_of_one_line(run, synth_shards, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words("predict", synth_shards, run.parent))
+    assert stop.value.code == 1
+    assert "error: A sync classifier makes no clips. Judge it by `test`, or clips with it" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_validation_and_test_report_accuracy_beside_chance(run, synth_shards, tmp_path):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     validated = next(row for row in rows if "validation/sync_chance" in row)

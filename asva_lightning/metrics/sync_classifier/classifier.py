@@ -14,6 +14,9 @@ from asva_lightning.metrics.sync_classifier.video import VideoNetwork
 WIDTHS = (64, 128, 256, 512)
 """Channels of the released classifier."""
 
+BLOCKS = 2
+"""Residual blocks of each stage of its video network."""
+
 
 class SyncClassifier(nn.Module):
     """Scores how well a sound and a video fit in time; of two pairings the higher score fits better.
@@ -32,7 +35,7 @@ class SyncClassifier(nn.Module):
     def __init__(
         self,
         widths: Sequence[int] = WIDTHS,
-        blocks: int = 2,
+        blocks: int = BLOCKS,
         frame_differences: bool = False,
         dropout: float = 0.0,
     ) -> None:
@@ -40,7 +43,7 @@ class SyncClassifier(nn.Module):
         if not widths or min(widths) < 2 or blocks < 1:
             raise ConfigurationError(
                 f"SyncClassifier needs at least one width, each 2 or more, and blocks >= 1, not widths {list(widths)} "
-                f"and blocks {blocks}. The released sizes are {list(WIDTHS)} and 2."
+                f"and blocks {blocks}. The released sizes are {list(WIDTHS)} and {BLOCKS}."
             )
         self.audio_encoder = AudioNetwork(widths)
         self.video_encoder = VideoNetwork(widths, blocks, frame_differences)
@@ -91,6 +94,11 @@ class SyncClassifier(nn.Module):
     def score_all(self, audio_embedding: Tensor, video_embedding: Tensor) -> Tensor:
         """Score every sound ``(..., n, widths[-1])`` with every video ``(..., m, widths[-1])``: ``(..., n, m)``."""
         return self.head.all_pairs(audio_embedding, video_embedding)
+
+    @property
+    def is_of_released_sizes(self) -> bool:
+        """Whether it may be the released network; a smaller one was trained by this package."""
+        return _sizes(self.state_dict()) == {"widths": list(WIDTHS), "blocks": BLOCKS, "frame_differences": False}
 
     def forward(self, audio_mel: Tensor, video: Tensor) -> Tensor:
         """Score pairs.
