@@ -30,7 +30,7 @@ def replace(path: Path) -> Iterator[Path]:
     """
     _make_parent(path)
     with _naming(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}.", suffix=f".tmp{path.suffix}")
         os.close(handle)
     temporary = Path(name)
     try:

@@ -20,6 +20,12 @@ def test_a_file_is_written_whole_and_leaves_nothing_else(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / ("鼓" * 83 + ".md")  # 252 bytes of 255
+    write_text(path, "beat")
+    assert path.read_text() == "beat"
+
+
 def test_others_may_read_what_the_mask_allows(tmp_path):
     old = os.umask(0o027)
     try:

@@ -1,5 +1,6 @@
 """Judging one generated clip: reading it strictly, reading its truth, and asking every measure."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ RATE_TOLERANCE = 0.01
 
 BLOCK = 0.1
 """Seconds of sound that may be missing at either end: codecs store it in blocks of up to 0.064 s at 16 kHz."""
+
+LONGEST_NAME = 100
+"""Characters of a clip's key in the name of a file; a hash takes the place of the others, as names end at 255."""
 
 TOLD = ("guidance", "seed", "steps", "scheduler", "step", "weights", "checkpoint", "number", "finite")
 """What is kept of the JSON file beside a clip that this package made."""
@@ -180,7 +184,10 @@ def _covered(info: MediaInfo, format: ClipFormat) -> bool:
 
 def features_file(folder: str | Path, key: str) -> Path:
     """Where the features of a clip are kept."""
-    return Path(folder) / f"{quote(key, safe='')}.safetensors"
+    name = quote(key, safe="")
+    if len(name) > LONGEST_NAME:  # three characters for each byte of a letter that is not ASCII
+        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(key.encode()).hexdigest()}"
+    return Path(folder) / f"{name}.safetensors"
 
 
 def read_features(folder: str | Path, key: str) -> Mapping[str, Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from asva_lightning.encoders.frozen import Frozen, Network
+from asva_lightning.errors import ConfigurationError
 
 
 class JudgingNetwork(Frozen[Network], Generic[Network]):
@@ -20,11 +21,14 @@ class JudgingNetwork(Frozen[Network], Generic[Network]):
         network: The network.
         device: Where it runs, such as ``cuda:1`` or ``cpu``. If not given: where the clips are if that is a GPU, else
             on the current GPU of a process that is no worker, else on the CPU.
+
+    Raises:
+        ConfigurationError: If there is no such device here.
     """
 
     def __init__(self, network: Network, device: str | None = None) -> None:
         super().__init__(network)
-        self._told = None if device is None else torch.device(device)
+        self._told = None if device is None else _here(device)
 
     def device_for(self, clips: Tensor) -> torch.device:
         """Where it judges these clips; they have to be moved there, and its answers back to them."""
@@ -33,3 +37,16 @@ class JudgingNetwork(Frozen[Network], Generic[Network]):
         if clips.device.type == "cpu" and torch.cuda.is_available() and multiprocessing.parent_process() is None:
             return torch.device("cuda", torch.cuda.current_device())
         return clips.device
+
+
+def _here(device: str) -> torch.device:
+    """The device, if a tensor can be put there."""
+    try:
+        told = torch.device(device)
+        torch.empty(0, device=told)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
+        raise ConfigurationError(
+            f"A judging network cannot run on device {device!r} here: {str(error).splitlines()[0]}. There are "
+            f"{torch.cuda.device_count()} GPUs (cuda:0, ...). Take cpu, or leave `device` out."
+        ) from error
+    return told

@@ -17,6 +17,8 @@ LAG = 4
 """Hops between the two spectra that are compared: an attack of 16 ms counts as one rise, not as four."""
 BANDS = 32
 LOWEST_HZ = 60.0
+LEAST_RATE = 1000
+"""Samples a second; below, a window has too few samples for a spectrum."""
 COMPRESSION = 1000.0
 """A band at -60 dB of full scale lies at the knee of the logarithm; quieter sound is nearly left out."""
 EARLINESS = 0.007
@@ -123,8 +125,13 @@ def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
 
     Raises:
         ConfigurationError: If the waveform is not ``(b, samples)``, is shorter than two windows, or holds NaN or
-            infinity.
+            infinity, or its rate is below 1000.
     """
+    if sample_rate < LEAST_RATE:
+        raise ConfigurationError(
+            f"Onsets need sound of {LEAST_RATE} samples a second or more, not {sample_rate}. Set --format.sample_rate; "
+            "16000 is what the models hear."
+        )
     hop = round(HOP_SECONDS * sample_rate)
     window = HOPS_PER_WINDOW * hop
     if waveform.ndim != 2 or waveform.shape[1] < 2 * window:

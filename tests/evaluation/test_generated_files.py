@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asva_lightning.errors import MediaError
-from asva_lightning.evaluation.judging import check_generated
+from asva_lightning.evaluation.judging import check_generated, features_file
 from asva_lightning.media import ClipFormat, probe
 
 FORMAT = ClipFormat(frames=4, fps=4, height=36, width=48)
@@ -35,3 +35,13 @@ def test_pixels_that_are_not_square_are_told(tmp_path):
         MediaError, match=r"pixels are 1\.33 times as wide as high \(.*setsar=1\): it is 64 x 36 pixels, not 48 x 36"
     ):
         check_generated(wide, FORMAT, needs_sound=False)
+
+
+def test_features_of_clips_with_long_names_have_files_of_their_own(tmp_path):
+    """A letter that is not ASCII has three bytes, each written with three characters."""
+    keys = [f"class/{'打' * 40}{number}" for number in range(2)]
+    files = [features_file(tmp_path, key) for key in keys]
+    for file in files:
+        file.touch()
+    assert files[0] != files[1]
+    assert features_file(tmp_path, "class/a b").name == "class%2Fa%20b.safetensors"

@@ -8,6 +8,7 @@ from judged_clips import FORMAT, SmallPictureNetwork, SmallVideoNetwork, clips, 
 from torch import nn
 
 from asva_lightning.encoders.imagebind import ImageBind
+from asva_lightning.errors import ConfigurationError
 from asva_lightning.metrics.alignsync import AlignSync
 from asva_lightning.metrics.clip import EvaluatedClip
 from asva_lightning.metrics.fid import FID
@@ -34,12 +35,18 @@ def test_clips_on_the_cpu_are_judged_on_the_gpu_of_the_rank_but_not_in_worker_pr
     assert JudgingNetwork(nn.Linear(1, 1), "cpu").device_for(CPU_CLIPS) == torch.device("cpu")
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: "the first process")
     assert network.device_for(CPU_CLIPS) == torch.device("cpu")
-    assert JudgingNetwork(nn.Linear(1, 1), "cuda:0").device_for(CPU_CLIPS) == torch.device("cuda", 0)
+    assert JudgingNetwork(nn.Linear(1, 1), "meta").device_for(CPU_CLIPS) == torch.device("meta"), "as it is told"
 
 
 def test_without_a_gpu_it_is_the_cpu():
     if not torch.cuda.is_available():
         assert JudgingNetwork(nn.Linear(1, 1)).device_for(CPU_CLIPS) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_a_device_that_is_not_there_is_told_at_once(device):
+    with pytest.raises(ConfigurationError, match=rf"cannot run on device '{device}' here: .* Take cpu, or leave"):
+        RelSync(small_classifier(), device=device)
 
 
 def test_every_measure_takes_the_clips_to_its_network_and_brings_the_answer_back(reference):

@@ -77,3 +77,8 @@ def test_a_sound_that_is_no_number_has_no_onsets(ask, bad):
         ConfigurationError, match=r"^2 samples of the sound are NaN or infinite, in 1 of 2 clips\. .*anew"
     ):
         ask(batch, RATE)
+
+
+def test_a_rate_without_a_spectrum_is_refused():
+    with pytest.raises(ConfigurationError, match=r"1000 samples a second or more, not 100\. Set --format\.sample_rate"):
+        onset_strength(torch.zeros(1, 200), 100)
