@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.media.format import ClipFormat
 from asva_lightning.metrics.clip import EvaluatedClip
-from asva_lightning.metrics.judging_network import JudgingNetwork
+from asva_lightning.metrics.judging_network import JudgingNetwork, device_here
 from asva_lightning.metrics.mean_over_clips import MeanOverClips
 
 
@@ -51,7 +51,7 @@ class Judge(MeanOverClips):
         # Not as a module of this one: a judge is neither trained, sharded nor saved.
         self._network = JudgingNetwork(call, device) if isinstance(call, nn.Module) else None
         self._function = None if isinstance(call, nn.Module) else call
-        self._told = device
+        self._told = None if device is None else device_here(device)
         self._higher_is_better = higher_is_better
 
     @property
@@ -66,7 +66,7 @@ class Judge(MeanOverClips):
             ConfigurationError: If the judge gives anything else.
         """
         call: Any = self._function
-        device = torch.device(self._told) if self._told is not None else video.device
+        device = self._told if self._told is not None else video.device
         if self._network is not None:
             device = self._network.device_for(video)
             call = self._network.on(device)

@@ -28,7 +28,7 @@ class JudgingNetwork(Frozen[Network], Generic[Network]):
 
     def __init__(self, network: Network, device: str | None = None) -> None:
         super().__init__(network)
-        self._told = None if device is None else _here(device)
+        self._told = None if device is None else device_here(device)
 
     def device_for(self, clips: Tensor) -> torch.device:
         """Where it judges these clips; they have to be moved there, and its answers back to them."""
@@ -39,8 +39,15 @@ class JudgingNetwork(Frozen[Network], Generic[Network]):
         return clips.device
 
 
-def _here(device: str) -> torch.device:
-    """The device, if a tensor can be put there."""
+def device_here(device: str) -> torch.device:
+    """The device of this name, if a tensor can be put there.
+
+    Args:
+        device: A name such as ``cuda:1`` or ``cpu``.
+
+    Raises:
+        ConfigurationError: If there is none here.
+    """
     try:
         told = torch.device(device)
         torch.empty(0, device=told)

@@ -32,8 +32,9 @@ class MeanOverClips(Metric):
         for name in ("clip_values", "clip_classes"):
             self.add_state(name, [], dist_reduce_fx="cat")
         # A MetricCollection takes metrics whose states are equal after the first batch for one and the same, and from
-        # then on updates one of them. Two measures may well agree on a batch; a state of its own keeps each apart.
-        self.add_state(f"own_{uuid4().hex}", torch.tensor(0), dist_reduce_fx="max")
+        # then on updates one of them. Two measures may well agree on a batch; a number of its own keeps each apart. It
+        # is one of sixteen bytes, which no type rounds.
+        self.add_state("own", torch.tensor(list(uuid4().bytes)), dist_reduce_fx="max")
 
     @property
     def count(self) -> int:

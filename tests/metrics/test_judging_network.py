@@ -47,6 +47,8 @@ def test_without_a_gpu_it_is_the_cpu():
 def test_a_device_that_is_not_there_is_told_at_once(device):
     with pytest.raises(ConfigurationError, match=rf"cannot run on device '{device}' here: .* Take cpu, or leave"):
         RelSync(small_classifier(), device=device)
+    with pytest.raises(ConfigurationError, match="cannot run on device"):
+        Judge(lambda audio, video, format: audio, higher_is_better=True, device=device)
 
 
 def test_every_measure_takes_the_clips_to_its_network_and_brings_the_answer_back(reference):

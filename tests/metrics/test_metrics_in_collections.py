@@ -87,3 +87,12 @@ def test_classes_that_a_narrow_type_would_merge_are_refused():
     assert set(metric.compute_per_class()) == {255, 256}
     with pytest.raises(ConfigurationError, match=r"whole numbers that torch\.bfloat16 holds exactly, not \[256, 257\]"):
         metric.update(pixels, pixels.flip(0), classes=[256, 257])
+
+
+def test_states_that_are_saved_go_into_a_fresh_metric():
+    metric, pixels = PSNR(), clips(2, seed=0)
+    metric.persistent(True)
+    metric.update(pixels, pixels.flip(0))
+    fresh = PSNR()
+    fresh.load_state_dict(metric.state_dict())
+    assert float(fresh.compute()) == float(metric.compute())
