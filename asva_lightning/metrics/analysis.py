@@ -6,6 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from asva_lightning.errors import ConfigurationError
 from asva_lightning.metrics.flow import flow_curve
 from asva_lightning.metrics.motion import motion_curve
 from asva_lightning.metrics.onsets import Flux, onset_times_of, spectral_flux
@@ -63,8 +64,20 @@ class AnalysedClips:
         picture: The frames.
         sound: The sound.
         fps: Frames a second.
+
+    Raises:
+        ConfigurationError: If there are more or fewer sounds than pictures, or the frame rate is not above 0.
     """
 
     picture: AnalysedPicture
     sound: AnalysedSound
     fps: float
+
+    def __post_init__(self) -> None:
+        if len(self.picture.pixels) != len(self.sound.waveform):
+            raise ConfigurationError(
+                f"There are {len(self.sound.waveform)} sounds for {len(self.picture.pixels)} clips. Give one sound for "
+                "each clip: (b, samples) and (b, 3, f, h, w)."
+            )
+        if not self.fps > 0:
+            raise ConfigurationError(f"Clips need fps > 0, not {self.fps}. Give the frames a second of the clips.")

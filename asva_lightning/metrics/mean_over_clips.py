@@ -103,7 +103,8 @@ class SyncMetric(MeanOverClips, ABC):
         Returns:
             One value per clip ``(b,)``.
         """
-        return self.judge(analysed(waveform, pixels, fps, sample_rate))
+        clips = analysed(waveform, pixels, fps, sample_rate)
+        return self.judge(clips) if len(pixels) else torch.empty(0)  # there is no spectrum of no sound
 
     def update(
         self,

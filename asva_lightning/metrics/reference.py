@@ -69,7 +69,7 @@ def require_same_shape(pixels: Tensor, reference: Tensor, what: str) -> None:
     Raises:
         ConfigurationError: If they are not.
     """
-    if pixels.shape != reference.shape or pixels.ndim != 5 or pixels.shape[2] < 2:
+    if pixels.shape != reference.shape or pixels.ndim != 5 or pixels.shape[1] != 3 or pixels.shape[2] < 2:
         raise ConfigurationError(
             f"{what} compares clips (b, 3, f, h, w) frame by frame from the second on, but the samples are "
             f"{tuple(pixels.shape)} and the truth is {tuple(reference.shape)}. Read both with the same clip format of "

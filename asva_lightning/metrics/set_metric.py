@@ -80,6 +80,8 @@ class SetMetric(Metric, ABC):
             WeightsError: If a clip's features are NaN or infinite.
         """
         numbers = classes_of(len(pixels), classes, self.dtype)
+        if not len(pixels):
+            return
         clips = [self.features(clip, format) for clip in pixels]
         for number, features in enumerate(clips):
             require_finite(features, f"clip {keys[number]!r}" if keys else f"clip {number} of this batch")
