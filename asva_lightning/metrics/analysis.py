@@ -66,7 +66,8 @@ class AnalysedClips:
         fps: Frames a second.
 
     Raises:
-        ConfigurationError: If there are more or fewer sounds than pictures, or the frame rate is not above 0.
+        ConfigurationError: If there are more or fewer sounds than pictures, the frame rate is not above 0, or the sound
+            ends before the last step of the frames begins.
     """
 
     picture: AnalysedPicture
@@ -81,3 +82,16 @@ class AnalysedClips:
             )
         if not self.fps > 0:
             raise ConfigurationError(f"Clips need fps > 0, not {self.fps}. Give the frames a second of the clips.")
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        """A sound that is too short is mostly one whose sample rate is told wrong."""
+        pixels, waveform, rate = self.picture.pixels, self.sound.waveform, self.sound.sample_rate
+        if pixels.ndim != 5 or waveform.ndim != 2:
+            return  # what looks at them tells better
+        frames, samples = pixels.shape[2], waveform.shape[1]
+        if samples * self.fps < (frames - 2) * rate:
+            raise ConfigurationError(
+                f"The sound lasts {samples / rate:.2f} s and the frames {frames / self.fps:.2f} s. Give the sound of "
+                "the whole clip, and check fps and the sample rate."
+            )
