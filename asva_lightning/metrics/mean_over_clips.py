@@ -103,8 +103,7 @@ class SyncMetric(MeanOverClips, ABC):
         Returns:
             One value per clip ``(b,)``.
         """
-        clips = analysed(waveform, pixels, fps, sample_rate)
-        return self.judge(clips) if len(pixels) else torch.empty(0)  # there is no spectrum of no sound
+        return self.judge(analysed(waveform, pixels, fps, sample_rate))
 
     def update(
         self,

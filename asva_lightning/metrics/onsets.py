@@ -149,7 +149,11 @@ def spectral_flux(waveform: Tensor, sample_rate: int) -> Flux:
         raise ConfigurationError(
             f"Onsets need sound in [-1, 1] of floating point, not {waveform.dtype}. Divide samples of 16 bits by 32768."
         )
-    shape = torch.hann_window(window, device=waveform.device)
+    if not len(waveform):  # of which not every library can take the spectrum
+        nothing = waveform.new_zeros(0, (waveform.shape[1] - window) // hop + 1 + HOPS_PER_WINDOW, dtype=torch.float32)
+        return Flux(nothing, nothing, hop / sample_rate)
+    # The type is named, since Lightning makes another one the default while it trains in 16 bits.
+    shape = torch.hann_window(window, dtype=torch.float32, device=waveform.device)
     spectrum = torch.stft(waveform.float(), window, hop, window=shape, center=False, return_complex=True).abs()
     spectrum = spectrum * (2 / shape.sum())
     bands = torch.einsum("kf,bfn->bkn", _filters(window, sample_rate).to(waveform.device), spectrum)

@@ -25,12 +25,9 @@ def psnr(pixels: Tensor, reference: Tensor) -> Tensor:
         ConfigurationError: If the two differ in shape, have fewer than two frames, or are not of uint8.
     """
     require_same_shape(pixels, reference, "PSNR")
-    # One clip at a time: a batch of long clips in float would not fit.
-    values = [
-        peak_signal_noise_ratio(sample[:, 1:].float(), truth[:, 1:].float(), data_range=255.0)
-        for sample, truth in zip(pixels, reference)
-    ]
-    return torch.stack(values) if values else torch.empty(0, device=pixels.device)
+    # Not torchmetrics' function, whose logarithm is of the default type: 0.1 dB off in a step of a training in 16 bits.
+    errors = of_made_frames(lambda sample, truth: (sample - truth).square().mean(), pixels, reference)
+    return 10 * (255.0**2 / errors).log10()
 
 
 class PSNR(ReferenceMetric):

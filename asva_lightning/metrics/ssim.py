@@ -36,8 +36,7 @@ def ssim(pixels: Tensor, reference: Tensor) -> Tensor:
             f"SSIM looks through windows of {WINDOW} pixels; frames of {pixels.shape[-2]}x{pixels.shape[-1]} are too "
             "small. Give larger clips, or leave this measure out."
         )
-    values = [_of_clip(*(clip[:, 1:].transpose(0, 1).float() for clip in pair)) for pair in zip(pixels, reference)]
-    return torch.stack(values) if values else torch.empty(0, device=pixels.device)
+    return of_made_frames(_of_clip, pixels, reference)
 
 
 def _of_clip(sample: Tensor, truth: Tensor) -> Tensor:

@@ -103,6 +103,31 @@ def test_what_a_small_classifier_sees_is_not_guessed_in_silence(tmp_path, caplog
     assert SyncClassifier().is_of_released_sizes
 
 
+def test_the_newest_whole_checkpoint_counts_whatever_else_lies_beside_it(run, tmp_path, caplog, monkeypatch):
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "checkpoints" / "step_best.ckpt").write_bytes(b"somebody's own")
+    (copy / "checkpoints" / "step_000200.ckpt").write_bytes(b"half written")
+    assert SyncScorer.read(copy).picture == 16
+    assert "step_000200.ckpt is unfinished and is passed over." in caplog.text
+    monkeypatch.chdir(copy / "checkpoints")
+    assert SyncScorer.read("step_000100.ckpt").picture == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "describes no model"),
+        ("- 1", "describes no model"),
+        ("model: {", r"config.yaml is damaged \(while parsing"),
+    ],
+)
+def test_a_damaged_configuration_is_told(run, tmp_path, text, message):
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "config.yaml").write_text(text)
+    with pytest.raises(WeightsError, match=message):
+        SyncScorer.read(copy)
+
+
 def test_measures_share_one_imagebind_of_a_file(run, reference, tmp_path, monkeypatch):
     read = []
 
