@@ -126,7 +126,7 @@ def _clip(sample: SampleRecord, height: int, video: Path, drawn: Path) -> dict[s
     pictures = min(PICTURES, frames)
     kept = torch.arange(pictures) * frames // pictures  # each is shown where its stretch of time begins
     pixels = clip.pixels[:, kept]
-    motion = pixels.float().diff(dim=1).abs().mean(dim=(0, 2, 3))
+    motion = pixels.float().diff(dim=1).abs().mean(dim=(0, 2, 3)) / 255  # as the strips of a run have it
     seconds = frames / fps
     onsets = [float(onset) for onset in sample.extra.get("onsets", ())]
     strip(

@@ -71,7 +71,7 @@ def strip(
     _check(pixels, motion, reference, reference_motion)
     frames = pixels.shape[1]
     axis = _Axis(frames, fps, min(FRAME, max(24, WIDEST // frames)))
-    rows = [("sample", pixels)] if reference is None else [("sample", pixels), ("truth", reference)]
+    rows = [("frames", pixels)] if reference is None else [("sample", pixels), ("truth", reference)]
     curves = [(SAMPLE, _curve(motion))]
     if reference_motion is not None:
         curves.insert(0, (TRUTH, _curve(reference_motion)))
@@ -79,7 +79,8 @@ def strip(
     height = 40 + len(rows) * (cell_height + 4) + 2 * (PANEL + GAP) + 34
     picture = Image.new("RGB", (GUTTER + axis.width + MARGIN + 10, height), PAPER)
     draw = ImageDraw.Draw(picture)
-    _draw_title(draw, title, picture.width, [(ONSET, "sound onset"), (SAMPLE, "motion")], reference_motion is not None)
+    known = [(ONSET, "sound onset")] if onsets else []
+    _draw_title(draw, title, picture.width, [*known, (SAMPLE, "motion")], reference_motion is not None)
     y = 40
     for name, clip in rows:
         _label(draw, name, y + cell_height // 2)

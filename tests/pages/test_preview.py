@@ -10,6 +10,7 @@ import asva_lightning.data.preview as preview_module
 from asva_lightning.cli import main
 from asva_lightning.data import MediaFolder, build
 from asva_lightning.data.manifest import Dataset, write_split
+from asva_lightning.pages.strip import strip
 
 EVIL = "<script>document.documentElement.dataset.evil = 1</script> & \"quotes' </script>"
 
@@ -63,8 +64,11 @@ def test_the_page_is_one_file_that_needs_no_network(page):
     assert content.count("</script>") == 2
 
 
-def test_fewer_clips_and_another_split_may_be_asked_for(built, tmp_path, capsys):
+def test_fewer_clips_and_another_split_may_be_asked_for(built, tmp_path, monkeypatch, capsys):
+    drawn = []
+    monkeypatch.setattr(preview_module, "strip", lambda *said: [drawn.append(said[5]), strip(*said)][1])
     preview(built[0], tmp_path / "p.html", "--split=test", "--clips_per_class=1", "--height=32")
+    assert len(drawn) == 3 and 0 < max(map(max, drawn)) <= 1, "motion has the unit of motion_curve"
     assert capsys.readouterr().out == f"{tmp_path / 'p.html'}\n"
     assert (tmp_path / "p.html").read_text().count("<video") == 3
 

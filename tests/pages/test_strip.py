@@ -49,6 +49,11 @@ def test_an_onset_lies_at_its_time_on_the_axis_of_the_frames():
     assert [group.mean() for group in groups] == pytest.approx(expected, abs=1.5)
 
 
+def test_the_legend_names_onsets_where_there_are_some():
+    assert is_coloured(draw(onsets=[0.5])[:40], ONSET).any()
+    assert not is_coloured(draw()[:40], ONSET).any()
+
+
 def test_sound_is_drawn_at_its_time():
     waveform = torch.zeros(32000)
     waveform[16000:17600] = 0.5 * (-1.0) ** torch.arange(1600)
@@ -74,6 +79,8 @@ def test_the_truth_is_a_second_row_and_a_second_curve():
     assert (both[40 + FRAME + 8 : 40 + 2 * FRAME, GUTTER + 4 : GUTTER + 90] == 200).all()
     assert columns_of(both, TRUTH).size > 100
     assert columns_of(alone, TRUTH).size == 0
+    rows = slice(40, 40 + FRAME)
+    assert (both[rows, :GUTTER] != alone[rows, :GUTTER]).any(), "frames alone are not called a sample"
 
 
 def test_large_frames_are_reduced_and_many_are_narrower():
