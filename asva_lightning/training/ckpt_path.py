@@ -90,7 +90,12 @@ def saved_before_requeue(run: RunFolder, steps: int) -> Path | None:
 def finished(steps: int, max_steps: int, folder: RunFolder) -> str:
     """What to say where a training is asked for no more steps than it has behind it."""
     at = "" if steps == max_steps else f": it is at step {steps}, and --trainer.max_steps is {max_steps}"
-    return f"This run is finished{at}. Watch it in {folder.page}, or raise --trainer.max_steps to train it for longer."
+    return f"This run is finished{at}. Watch it in {folder.page}, or {longer(folder)}."
+
+
+def longer(folder: RunFolder) -> str:
+    """What to type to train a finished run for longer; without its name, a schedule of the new length is another run."""
+    return f"raise --trainer.max_steps, with --run.folder {folder.path}, to train it for longer"
 
 
 def _averaged_steps(path: Path) -> int:

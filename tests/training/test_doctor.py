@@ -92,7 +92,7 @@ def test_after_a_start_it_resumes_in_the_same_folder(doctor, synth_shards, train
     assert f"{synth_shards}: present, clips: train 16, validation 4, test 8" in text
     assert "3 steps from step 2 to 5" in text
     text, _ = doctor(*words("doctor", synth_shards, root)[1:])
-    assert f"{trained}: is finished" in text
+    assert f"{trained}: is finished at step 2; raise --trainer.max_steps, with --run.folder {trained}, to" in text
     text, _ = doctor(*words("doctor", synth_shards, root, "--run.fresh=true")[1:])
     assert f"a folder beside {trained} (--run.fresh): a new run" in text
     assert files_below(root) == before, "nothing is written"

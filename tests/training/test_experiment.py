@@ -229,4 +229,5 @@ def test_a_finished_run_says_that_it_is_finished(synth_shards, tmp_path, caplog)
     run = fit(synth_shards, tmp_path)
     assert "This run is finished" not in caplog.text
     fit(synth_shards, tmp_path)
-    assert f"This run is finished. Watch it in {run / 'index.html'}, or raise --trainer.max_steps" in caplog.text
+    longer = f"or raise --trainer.max_steps, with --run.folder {run}, to train it for longer."
+    assert f"This run is finished. Watch it in {run / 'index.html'}, {longer}" in caplog.text

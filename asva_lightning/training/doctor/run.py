@@ -12,6 +12,7 @@ from asva_lightning.runs.folder import (
     open_run,
 )
 from asva_lightning.runs.identity import Config
+from asva_lightning.training.ckpt_path import longer
 from asva_lightning.training.doctor.text import Section
 from asva_lightning.training.experiment import Run
 
@@ -44,8 +45,8 @@ def run_section(options: Run, config: Config, max_steps: int | None) -> tuple[Se
         return section, 0
     step = _step(newest)
     done = max_steps is not None and step >= max_steps
-    words = "is finished; raise --trainer.max_steps to train it for longer" if done else f"resumes at step {step}"
-    section.lines.append(f"{run.path}: {words}, {end}")
+    words = f"is finished at step {step}; {longer(run)}" if done else f"resumes at step {step}, {end}"
+    section.lines.append(f"{run.path}: {words}")
     if given is not None:
         section.lines += _changes("it was begun with another configuration:", changes_since(run, config))
     return section, step
