@@ -94,7 +94,7 @@ def finished(steps: int, max_steps: int, folder: RunFolder) -> str:
 
 
 def longer(folder: RunFolder) -> str:
-    """What to type to train a finished run for longer; without its name, a schedule of the new length is another run."""
+    """What to type to train a finished run for longer; without its folder a schedule of another length is a new run."""
     return f"raise --trainer.max_steps, with --run.folder {folder.path}, to train it for longer"
 
 

@@ -134,7 +134,9 @@ def _instantiate(model: dict[str, Any], run: RunFolder, kind: type[Task]) -> Tas
             f"{run.config} does not fit this version of the package; {run.code} says which version wrote it: {error}"
         ) from error
     if not isinstance(task, kind):
-        raise RunError(f"{run.config} describes a {type(task).__name__}, where a {kind.__name__} is needed.")
+        raise RunError(
+            f"{run.config} describes a {type(task).__name__}, not the {kind.__name__} that is needed. Give another run."
+        )
     return task
 
 

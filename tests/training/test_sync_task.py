@@ -17,7 +17,7 @@ from asva_lightning.cli import main
 from asva_lightning.data import SynthSync, SynthSyncSource, build
 from asva_lightning.data.batch import ClipBatch, ClipSample
 from asva_lightning.data.manifest import Dataset
-from asva_lightning.errors import ConfigurationError, WeightsError
+from asva_lightning.errors import ConfigurationError, RunError, WeightsError
 from asva_lightning.evaluation.compare import compare
 from asva_lightning.evaluation.results import Results
 from asva_lightning.media import ClipFormat, log_mel
@@ -25,6 +25,7 @@ from asva_lightning.metrics.sync_accuracy import sync_accuracy
 from asva_lightning.metrics.sync_classifier import SyncClassifier, for_training, read_released
 from asva_lightning.metrics.sync_scorer import SyncScorer
 from asva_lightning.metrics.sync_windows import ShiftedWindows
+from asva_lightning.training.restore import open_run_for_use
 from asva_lightning.training.sync_results import JudgedVideo, sync_results
 from asva_lightning.training.sync_task import SyncTask, sync_loss
 
@@ -252,6 +253,12 @@ def test_a_run_is_exported_as_the_release_is_laid_out(run, tmp_path, capsys):
         for path, more in ((run, {}), (dest / "modules", {name: given[name] for name in ("picture", "frames", "fps")}))
     )
     assert torch.equal(of_run, of_folder)
+
+
+def test_a_classifier_animates_nothing(run):
+    told = "describes a SyncTask, not the AnimationTask that is needed. Give another run."
+    with pytest.raises(RunError, match=told):
+        open_run_for_use(run)
 
 
 def test_a_judge_of_a_sharded_checkpoint_says_how_to_make_a_folder_of_it(tmp_path):
