@@ -165,7 +165,9 @@ def test_sound_swap_ends_with_three_commands(synth_shards, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"animate --checkpoint {run} --audio FILE" in printed
     assert printed.count("\n  ") >= 3
-    longer = next(line for line in printed.splitlines() if "train it for longer" in line)
+    [longer] = [line for line in printed.splitlines() if " fit --config" in line]
+    assert ("a longer run, from step 0" in longer) == ("learning_rate_schedule" in longer)
+    assert ("train it for longer" in longer) == ("learning_rate_schedule" not in longer)
     given = shlex.split(longer.partition("-m asva_lightning ")[2].replace("3000", "3"))
     assert given[:3] == ["fit", "--config", str(run / "config.yaml")]
     main([*given, "--run.folder", str(tmp_path / "longer"), "--trainer.callbacks=[]"])

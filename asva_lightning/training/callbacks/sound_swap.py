@@ -135,13 +135,14 @@ def write_table(run: RunFolder, results: dict[str, Results], table: str) -> None
 def next_commands(run: RunFolder) -> str:
     """What to type next."""
     command = f"{_python()} -m asva_lightning"
-    longer = "--trainer.max_steps 3000" + _longer_schedule(run)
+    schedule = _longer_schedule(run)
+    longer = "a longer run, from step 0:   " if schedule else "train it for longer:         "
     return "\n".join(
         [
             "Next:",
             f"  watch the samples:           open {run.page} in a browser",
             f"  animate with your own sound: {command} animate --checkpoint {run.path} --audio FILE --output out.mp4",
-            f"  train it for longer:         {command} fit --config {run.config} {longer}",
+            f"  {longer}{command} fit --config {run.config} --trainer.max_steps 3000{schedule}",
         ]
     )
 
