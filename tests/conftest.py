@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import logging
 import os
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores; with threads of their own on top, both wait for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background lets them ignore Ctrl-C, which tests send to what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def fresh_logger() -> None:
+    """Our messages are those of a new process: a command that a test runs in this one sets up the logger for good."""
+    package = logging.getLogger("asva_lightning")
+    package.handlers.clear()
+    package.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
 """The sbatch script on a real SLURM: signalled, requeued once, finished."""
 
-import json
 import sys
 
 import pytest
 from cluster.slurm_box import SlurmBox, missing
 from training.runs_for_tests import ROOT, TINY, checkpoint, only_run
+
+from asva_lightning.files import read_json_lines
 
 STEPS = 150
 
@@ -35,7 +36,7 @@ def test_a_signalled_job_saves_requeues_itself_and_finishes(slurm, synth_shards,
 
     def steps() -> list[int]:
         files = list((tmp_path / "runs").glob("*/metrics.jsonl"))
-        rows = [json.loads(line) for line in files[0].read_text().splitlines()] if files else []
+        rows = read_json_lines(files[0]) if files else []  # a line may be half written
         return [row["step"] for row in rows if "train/loss" in row]
 
     slurm.until(lambda: len(steps()) > 10, 240, f"ten steps of training; the job says {slurm.show(job)['JobState']}")

@@ -339,7 +339,7 @@ def test_a_plain_folder_and_back(tmp_path):
 def test_file_names_may_be_as_long_as_a_disk_allows(clip_folder, tmp_path):
     name = "x" * 200 + "é"
     (tmp_path / "in" / "dog").mkdir(parents=True)
-    shutil.copy(next((clip_folder / "videos").rglob("*.mp4")), tmp_path / "in" / "dog" / f"{name}.mp4")
+    shutil.copy(min((clip_folder / "videos").rglob("*.mp4")), tmp_path / "in" / "dog" / f"{name}.mp4")
     shards = build(MediaFolder(str(tmp_path / "in"), test_share=0), tmp_path / "out").output
     assert list(media_of(shards)) == [("train", f"dog/{name}")]
     sample = next(iter(webdataset.WebDataset(str(shards / "train-000000.tar"), shardshuffle=False)))

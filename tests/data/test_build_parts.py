@@ -15,7 +15,7 @@ from asva_lightning.media import Encoding
 def folder(clip_folder, tmp_path):
     """The clip folder with a clip that cannot be used."""
     path = shutil.copytree(clip_folder, tmp_path / "clips")
-    next(path.rglob("*.mp4")).write_bytes(b"")
+    min(path.rglob("*.mp4")).write_bytes(b"")
     return path
 
 

@@ -25,7 +25,7 @@ def values(tmp_path):
 
 
 def regular(clip_folder: Path, tmp_path: Path) -> Path:
-    return next((clip_folder / "videos").rglob("*.mp4"))
+    return min((clip_folder / "videos").rglob("*.mp4"))
 
 
 def irregular(clip_folder: Path, tmp_path: Path) -> Path:

@@ -75,7 +75,7 @@ def test_a_part_is_cut_out_at_its_time(write, clip_folder, tmp_path):
 
 
 def test_parts_that_are_not_there_are_left_out(write, clip_folder, tmp_path):
-    file = next((clip_folder / "videos").rglob("*.mp4"))
+    file = min((clip_folder / "videos").rglob("*.mp4"))
     table = MediaTable(write([{"path": str(file), "start": "1", "end": end} for end in ("9", "2.5")]))
     reasons = []
     for item in table.items():

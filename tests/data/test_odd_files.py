@@ -212,7 +212,7 @@ def test_damaged_bytes_are_read_or_give_one_typed_error(built, tmp_path, name):
     content = write_odd(tmp_path / name, **GOOD[name]).read_bytes()
     with multiprocessing.get_context("fork").Pool(1, torch.set_num_threads, (1,)) as pool:
         jobs = [(content, str(tmp_path), seed) for seed in range(90)]
-        results = pool.map_async(read_damaged, jobs, chunksize=10).get(timeout=120)
+        results = pool.map_async(read_damaged, jobs, chunksize=10).get(timeout=480)
     for reader in READERS:
         told = {reason for name, reason in results if name == reader.__name__}
         assert "good" in told, "some damage does no harm"

@@ -27,7 +27,7 @@ TURNED = {f"turned_{quarter}.mp4": quarter for quarter in (1, 2, 3)}
 
 
 def run(*command: str) -> bytes:
-    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+    return subprocess.run(command, check=True, capture_output=True, timeout=240).stdout
 
 
 def frames(path: Path, kind: str) -> list[tuple[float, float]]:

@@ -10,12 +10,18 @@ from shard_helpers import FORMAT, first, same, spoil
 
 from asva_lightning.data import ClipDataModule
 from asva_lightning.data.manifest import Dataset
-from asva_lightning.data.quarantine import Quarantine, _place
+from asva_lightning.data.quarantine import Quarantine, _place, _warn
 from asva_lightning.errors import ConfigurationError
 
 
 def data(shards, **options):
     return ClipDataModule(str(shards), FORMAT, **{"batch_size": 4, "workers": 0, **options})
+
+
+@pytest.fixture(autouse=True)
+def not_warned_yet():
+    """What another test has made this process say once may be said again."""
+    _warn.cache_clear()
 
 
 @pytest.fixture

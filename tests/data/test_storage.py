@@ -9,6 +9,7 @@ import pytest
 from web_server import serve
 
 import asva_lightning.data.remote as remote
+import asva_lightning.data.storage as storage
 from asva_lightning.data.storage import exists, expand, missing, open_file, read_bytes, read_text
 from asva_lightning.data.streaming import tar_samples
 from asva_lightning.errors import ConfigurationError, ShardsError
@@ -60,6 +61,7 @@ def test_only_the_part_that_is_needed_travels(tmp_path):
 
 def test_a_server_that_knows_no_ranges_is_told_of_once(tmp_path, caplog):
     (tmp_path / "a.tar").write_bytes(CONTENT)
+    storage._warn_of_whole_files.cache_clear()  # a server of another test may have had this port
     with serve(tmp_path, ranges=False) as (root, _):
         for _ in range(3):
             read_bytes(f"{root}/a.tar", 40, 30)

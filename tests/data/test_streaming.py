@@ -28,7 +28,7 @@ def small_buffer(monkeypatch):
 
 @pytest.fixture
 def media(clip_folder) -> bytes:
-    return next((clip_folder / "videos").rglob("*.mp4")).read_bytes()
+    return min((clip_folder / "videos").rglob("*.mp4")).read_bytes()
 
 
 def write_tar(path: Path, members: list[tuple[str, bytes]]) -> str:

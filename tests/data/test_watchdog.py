@@ -1,5 +1,6 @@
 """Loaders that stand still: a worker that hangs, and one that dies."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -17,6 +18,12 @@ from asva_lightning.media import ClipFormat
 
 def loader(folder, workers=2, stall_seconds=5.0):
     return TrainingLoader(training_clips(folder), 3, reading=Reading(workers, stall_seconds=stall_seconds))
+
+
+@pytest.fixture
+def event():
+    """What this process tells its workers, which are forked; without it they would have to guess how fast it is."""
+    return multiprocessing.get_context("fork").Event()
 
 
 @pytest.fixture
@@ -53,25 +60,28 @@ def test_a_worker_that_hangs_is_named_with_shard_key_and_seconds(shards, at_the_
 @pytest.mark.parametrize(
     "deed", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: os._exit(3)], ids=["killed", "left"]
 )
-def test_the_death_of_a_worker_is_an_error_that_names_its_clip(shards, at_the_fifth, deed):
+def test_the_death_of_a_worker_is_an_error_that_names_its_clip(shards, at_the_fifth, event, deed):
     # By then this process waits for the batch: torch tells of a death by an exception wherever the process then is.
-    victim = at_the_fifth(lambda: (time.sleep(1), deed()))
+    victim = at_the_fifth(lambda: (event.wait(60), time.sleep(1), deed()))
+    batches = iter(loader(shards, workers=1, stall_seconds=60))
+    next(batches)
+    event.set()
     with pytest.raises(WorkFailed, match=r"A worker that reads clips died .*pid.*lower --data\.workers") as caught:
-        first(loader(shards, workers=1, stall_seconds=60), 3)
+        next(batches)
     assert f"has been reading {victim.key} in {victim.address} for" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "deed", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: os._exit(3)], ids=["killed", "left"]
 )
-def test_a_death_while_the_main_process_computes_names_the_clip_too(shards, at_the_fifth, deed):
-    victim = at_the_fifth(lambda: (time.sleep(0.2), deed()))
+def test_a_death_while_the_main_process_computes_names_the_clip_too(shards, at_the_fifth, event, deed):
+    victim = at_the_fifth(lambda: (event.wait(60), deed()))
     batches = iter(loader(shards, workers=1, stall_seconds=60))
     next(batches)
     other = iter(loader(shards, workers=1, stall_seconds=60))  # as in a run that also validates
     end = time.monotonic() + 60
     with pytest.raises(RuntimeError, match="DataLoader worker") as caught:
-        _compute_until(end)
+        _compute_until(end, event)
     batches.close()  # as the trainer does before the error comes to the top
     del other
     told = explained_death(caught.value)
@@ -104,6 +114,7 @@ def test_the_patience_is_set_in_the_recipe():
         ClipDataModule("anywhere", ClipFormat(), stall_seconds=0)
 
 
-def _compute_until(end):
+def _compute_until(end, event):
+    event.set()
     while time.monotonic() < end:
         pass

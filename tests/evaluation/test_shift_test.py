@@ -127,7 +127,7 @@ def test_what_cannot_be_tested(words, message, clip_folder, tmp_path, capsys):
 def test_one_clip_is_not_enough(clip_folder, tmp_path, capsys):
     folder = tmp_path / "one"
     folder.mkdir()
-    shutil.copy(next(clip_folder.rglob("*.mp4")), folder / "a.mp4")
+    shutil.copy(min(clip_folder.rglob("*.mp4")), folder / "a.mp4")
     with pytest.raises(SystemExit):
         main(["evaluate", "--shift-test", f"--reference={folder}", f"--output={tmp_path / 's.json'}", *SIX])
     assert "--shift_test needs two or more true clips" in capsys.readouterr().err

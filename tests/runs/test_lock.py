@@ -21,7 +21,7 @@ from asva_lightning.runs.lock import RunLock
 RunLock(Path(sys.argv[1])).acquire()
 if os.fork() == 0:  # the child says so itself, when it has done what a child does first
     print(os.getpid(), flush=True)
-time.sleep(60)
+time.sleep(240)
 """
 
 

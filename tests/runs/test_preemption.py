@@ -15,7 +15,7 @@ import sys, time
 from asva_lightning.runs.preemption import EXIT_PREEMPTED, Preemption
 preemption = Preemption().install()
 print("ready", flush=True)
-for step in range(1000):
+for step in range(10_000):
     time.sleep(0.02)
     if preemption.asked:
         print("saved because of", preemption.received.name)
@@ -33,7 +33,7 @@ def test_a_process_that_is_asked_ends_its_step_and_exits_with_the_agreed_code(nu
     )
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=240)
     assert said == f"saved because of {number.name}\n"
     assert process.returncode == EXIT_PREEMPTED == 75
 

@@ -32,7 +32,7 @@ class StopTheSweep(Callback):
         if trainer.global_step == self.step:
             os.kill(os.getppid(), signal.SIGINT)
             saving = next(one for one in trainer.callbacks if isinstance(one, SaveAndStop))
-            until = time.monotonic() + 60
+            until = time.monotonic() + 240
             while not saving.preemption.asked and time.monotonic() < until:
                 time.sleep(0.05)
 
