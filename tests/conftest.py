@@ -22,6 +22,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
 
+for name in ("NO_PROXY", "no_proxy"):  # the servers of tests are on this machine, wherever the others are reached
+    os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background lets them ignore Ctrl-C, which tests send to what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,10 +2,12 @@
 
 import io
 import logging
+import sys
 import tarfile
 
 import fsspec
 import pytest
+from fsspec.registry import _registry
 from web_server import serve
 
 import asva_lightning.data.remote as remote
@@ -110,8 +112,8 @@ def test_addresses_that_cannot_be_read_are_refused(address, message):
 
 @pytest.mark.parametrize(("scheme", "package"), [("s3", "s3fs"), ("gs", "gcsfs")])
 def test_a_missing_package_is_named(scheme, package, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, package, None)
-    fsspec.registry  # noqa: B018
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(_registry, scheme, raising=False)  # it keeps what another test has used
     with pytest.raises(
         ConfigurationError, match=rf"^{scheme}://bucket/clips needs another package: pip install {package}"
     ):

@@ -46,12 +46,13 @@ def at_the_fifth(monkeypatch, shards):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_that_hangs_is_named_with_shard_key_and_seconds(shards, at_the_fifth, workers):
+def test_a_worker_that_hangs_is_named_with_shard_key_and_seconds(shards, at_the_fifth, workers, monkeypatch):
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 1.0)  # so long torch waits for its end
     victim = at_the_fifth(lambda: time.sleep(60))
     with pytest.raises(WorkFailed) as caught:
-        first(loader(shards, workers), 3)
+        first(loader(shards, workers, stall_seconds=8.0), 3)
     message = str(caught.value)
-    assert message.startswith("No batch came for 5 s: worker ")
+    assert message.startswith("No batch came for 8 s: worker ")
     assert f"has been reading {victim.key} in {victim.address} for " in message
     assert " s. If the clip hangs, add its shard and key to --data.quarantine" in message
     assert message.endswith("if reading is only slow, raise --data.stall_seconds.")
