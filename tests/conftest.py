@@ -31,11 +31,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def fresh_logger() -> None:
-    """Our messages are those of a new process: a command that a test runs in this one sets up the logger for good."""
+def fresh_process() -> None:
+    """Whatever ran before it in this process, a test meets the same logger, seed and random state.
+
+    A command that a test runs here sets up our logger for good, and Lightning leaves its seed in the environment.
+    """
     package = logging.getLogger("asva_lightning")
     package.handlers.clear()
     package.setLevel(logging.NOTSET)
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        os.environ.pop(name, None)
+    torch.manual_seed(1492)  # none that tests give to a generator of their own
 
 
 @pytest.fixture(scope="session")
