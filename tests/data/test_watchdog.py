@@ -20,6 +20,15 @@ def loader(folder, workers=2, stall_seconds=5.0):
     return TrainingLoader(training_clips(folder), 3, reading=Reading(workers, stall_seconds=stall_seconds))
 
 
+@pytest.fixture(autouse=True)
+def torch_listens(monkeypatch):
+    """Torch begins to listen for deaths of workers once a process, and a fit of Lightning before may have ended it."""
+    monkeypatch.setattr("torch.utils.data._utils.signal_handling._SIGCHLD_handler_set", False)
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
 @pytest.fixture
 def event():
     """What this process tells its workers, which are forked; without it they would have to guess how fast it is."""
