@@ -103,6 +103,8 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 def media_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """All files of some kinds below a folder, sorted; links are followed, but no folder is taken twice.
 
+    Files whose names begin with a dot are left out: some systems put one of their own beside each file (``._1.mp4``).
+
     Args:
         folder: Where to look.
         suffixes: What they end in, in small letters with the dot; files may end in capital ones.
@@ -115,7 +117,8 @@ def media_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
             continue
         seen.add(real)
         folders.sort(key=lambda name: (Path(place, name).is_symlink(), name))  # a folder goes before links to it
-        found += [Path(place, name) for name in names if Path(name).suffix.lower() in suffixes]
+        visible = [name for name in names if not name.startswith(".")]
+        found += [Path(place, name) for name in visible if Path(name).suffix.lower() in suffixes]
     return sorted(found)
 
 

@@ -88,7 +88,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file():
         append_line(Path("/dev/full"), "a")
 
 
-def test_media_files_are_found_in_any_case_and_behind_links(tmp_path):
+def test_media_files_are_found_in_any_case_and_behind_links_but_not_hidden_ones(tmp_path):
     for name in ("real/a.mp4", "real/b.MP4", "real/c.json", "elsewhere/d.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -98,3 +98,5 @@ def test_media_files_are_found_in_any_case_and_behind_links(tmp_path):
     found = [path.relative_to(tmp_path).as_posix() for path in media_files(tmp_path / "real", {".mp4"})]
     assert found == ["real/a.mp4", "real/another/d.mp4", "real/b.MP4"], "each folder once"
     assert media_files(tmp_path / "nowhere", {".mp4"}) == []
+    (tmp_path / "real" / "._a.mp4").write_bytes(b"a resource fork of another system")
+    assert len(media_files(tmp_path / "real", {".mp4"})) == len(found)

@@ -86,7 +86,7 @@ def judge_delays(
         ConfigurationError: If the videos do not fit the requests, or the delays the clip.
     """
     check_videos(videos, delay_requests(clip, delays, format), format)
-    curves = motion_curve(torch.stack(list(videos)))
+    curves = motion_curve(torch.stack(list(videos)).cpu())
     lags, correlations = motion_lags(curves[0], curves[1:], delays, format.fps)
     return DelayJudgement(clip, lags.tolist(), correlations.tolist())
 

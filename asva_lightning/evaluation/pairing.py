@@ -137,7 +137,7 @@ def pair(generated: str, references: Sequence[Reference], clips_per_reference: i
             are for the same.
     """
     folder = Path(generated)
-    files = [path for path in media_files(folder, {".mp4"}) if not path.name.startswith(".")]
+    files = media_files(folder, {".mp4"})
     if not files:
         met = "is a file" if folder.is_file() else "holds no mp4 file" if folder.is_dir() else "does not exist"
         raise ConfigurationError(f"--generated {generated} {met}. Give the folder of the generated clips.")

@@ -172,7 +172,7 @@ def judge_swap(
         ConfigurationError: If there are more or fewer videos, or they have another shape.
     """
     check_videos(videos, group.requests(format), format)
-    size, made = len(group.clips), torch.stack(list(videos))
+    size, made = len(group.clips), torch.stack(list(videos)).cpu()  # where the true ones are
     true = torch.stack([clip.pixels for clip in group.clips])
     return SwapJudgement(
         group,
