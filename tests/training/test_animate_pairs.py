@@ -107,6 +107,7 @@ def test_pairs_take_the_same_stretch_of_every_sound(trained, tmp_path):
 
 
 def test_what_a_folder_of_pairs_means_is_never_guessed(tmp_path, caplog):
+    caplog.set_level("INFO", "asva_lightning")
     folder = tmp_path / "pairs"
     folder.mkdir()
     for name in ("a.png", "a.yaml", "a.wav", "b.png", "b.yaml", "c.wav", "d.mp4", "e.mp4", "e.jpg"):
