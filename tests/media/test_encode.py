@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from asva_lightning.data import SynthSync
 from asva_lightning.errors import ConfigurationError, MediaError
-from asva_lightning.media import ClipFormat, probe, read_clip, read_frames, read_sound, write_clip
+from asva_lightning.media import probe, read_frames, read_sound, write_clip
 
 GREY = torch.full((3, 6, 16, 16), 100, dtype=torch.uint8)
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 100, 50)]
@@ -92,12 +93,16 @@ def test_sound_keeps_its_loudness_and_length(tmp_path):
     assert (sound - waveform)[20:-20].abs().max() < 0.05
 
 
-def test_the_same_clip_gives_the_same_picture_and_sound(tmp_path):
-    for name in ("a.mp4", "b.mp4"):
-        write_clip(tmp_path / name, GREY, 6, torch.zeros(16_000), 16_000)
-    one, other = (read_clip(tmp_path / name, ClipFormat(6, 6, 16, 16)) for name in ("a.mp4", "b.mp4"))
-    assert (one.pixels.int() - other.pixels.int()).abs().max() <= 2
-    torch.testing.assert_close(one.waveform, other.waveform, atol=1e-3, rtol=0)
+def test_the_same_clip_gives_the_same_bytes_whatever_lies_in_memory(tmp_path):
+    """Of this one x264 wrote 8 different files in 15 tries, before it was told not to look ahead by trees."""
+    clip = SynthSync(kinds=["drum", "hammer", "firework"], train=240, two_objects=0.25).render("train", 25)
+    random, written = np.random.default_rng(0), set()
+    for _ in range(10):
+        for size in random.integers(250, 500_000, 30):
+            np.full(size, random.random(), np.float32)
+        write_clip(tmp_path / "clip.mp4", clip.pixels, clip.fps, clip.waveform, 16_000, keyframe_interval=15)
+        written.add((tmp_path / "clip.mp4").read_bytes())
+    assert len(written) == 1
 
 
 def test_nothing_is_left_behind_when_writing_fails(tmp_path):
