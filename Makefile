@@ -11,7 +11,7 @@ quickstart: .venv/installed
 	$(BIN)/python -m asva_lightning fit --config experiments/quickstart.yaml
 
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .
