@@ -1,13 +1,11 @@
-"""Batches that are no batches of clips with their sounds are refused; empty ones are taken."""
+"""Batches that are no batches of clips with their sounds are refused."""
 
 import pytest
 import torch
-from judged_clips import FORMAT, SmallPictureNetwork, clips
+from judged_clips import FORMAT, clips
 
 from asva_lightning.errors import ConfigurationError
 from asva_lightning.metrics.av_align import AVAlign
-from asva_lightning.metrics.fid import FID
-from asva_lightning.metrics.motion_correlation import MotionCorrelation
 from asva_lightning.metrics.onset_f1 import OnsetF1
 from asva_lightning.metrics.onset_motion_correlation import OnsetMotionCorrelation
 from asva_lightning.metrics.psnr import PSNR
@@ -40,19 +38,3 @@ def test_frames_in_the_place_of_colours_are_refused(metric):
         ConfigurationError, match=r"compares clips \(b, 3, f, h, w\) .* samples are \(2, 4, 3, 12, 20\)"
     ):
         metric.values(pixels, pixels.flip(0))
-
-
-def test_a_batch_of_no_clips_changes_nothing():
-    """As where all clips of a batch of a rank are padding."""
-    none, silence = clips(1, seed=0)[:0], torch.zeros(0, RATE)
-    for metric in (PSNR(), SSIM(), MotionCorrelation()):
-        metric.update(none, none)
-        assert (metric.count, metric.left_out) == (0, 0)
-    for metric in OF_SOUND:
-        metric.update(silence, none, FORMAT.fps, RATE)
-        assert (metric.count, metric.left_out) == (0, 0)
-    metric = FID(SmallPictureNetwork())
-    metric.update(none, FORMAT, real=True)
-    for real in (True, False):
-        metric.update(clips(2, seed=int(real)), FORMAT, real=real)
-    assert metric.compute() > 0

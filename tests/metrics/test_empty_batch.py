@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from judged_clips import clips
+from judged_clips import SmallPictureNetwork, clips
 
 from asva_lightning.media import ClipFormat
 from asva_lightning.metrics.av_align import AVAlign
+from asva_lightning.metrics.fid import FID
 from asva_lightning.metrics.motion_correlation import MotionCorrelation
 from asva_lightning.metrics.motion_energy_ratio import MotionEnergyRatio
 from asva_lightning.metrics.onset_f1 import OnsetF1
@@ -31,8 +32,18 @@ def test_a_batch_of_no_clips_adds_nothing(metric, batch):
     metric.update(*batch)
     mean = metric.compute()
     metric.update(*(part[:0] if isinstance(part, torch.Tensor) else part for part in batch))
-    assert metric.count == 2
+    assert (metric.count, metric.left_out) == (2, 0)
     assert torch.equal(metric.compute(), mean)
+
+
+def test_a_batch_of_no_clips_adds_nothing_to_a_set():
+    metric = FID(SmallPictureNetwork())
+    for real, batch in ((True, TRUTH), (False, SAMPLES)):
+        metric.update(batch[:0], FORMAT, real=real)
+        metric.update(batch, FORMAT, real=real)
+    distance = metric.compute()
+    metric.update(SAMPLES[:0], FORMAT, real=False)
+    assert torch.equal(metric.compute(), distance)
 
 
 def test_the_flux_of_no_sound_has_as_many_steps_as_that_of_one():
